@@ -1,0 +1,37 @@
+// Package pipeline runs stages: it reads the entries of a stage, begins their jobs, hands them to a handler and settles them.
+// It knows neither Redis nor SQL; a [Source] delivers entries and a [Ledger] keeps jobs.
+//
+// # A delivery
+//
+//	Source.Read --> Ledger.Begin --> Handler.Handle --> Ledger.Settle --> Source.Ack
+//	                  |                  |
+//	                  |                  +-- transient error   --> Ledger.Retry,   Source.Delay     (counts an attempt)
+//	                  |                  +-- environment error --> Ledger.Wait,    Source.Delay     (counts nothing)
+//	                  |                  +-- permanent error,
+//	                  |                  |   attempts used up  --> Handler.Fallback, Ledger.Settle, Source.Ack or SetAside
+//	                  |                  +-- shutdown          --> Ledger.Release, Source.GiveBack  (counts nothing)
+//	                  +-- settled before --> Source.Ack
+//	                  +-- owner lives    --> Source.Delay by 5 s (counts nothing)
+//	                  +-- too many crashes --> Handler.Fallback, Ledger.Settle as dead, Source.SetAside
+//
+// Delivery is at least once; effects are once. Begin raises the job's run number and every later write carries it, so a
+// delivery that was taken over changes nothing ([ErrSuperseded]). The handler only returns a result or an error; the runner
+// alone settles.
+//
+// # Leases
+//
+// A consumer is alive while it renews one lease for its stage ([Source.Run]); what it holds is its own as long as it is
+// alive, however long a handler takes. Entries of a consumer whose lease ran out are delivered to others. A handler
+// is bounded by the stage's deadline.
+//
+// # When something is away
+//
+// While the ledger is away, deliveries in flight wait in place with growing pauses up to 30 s: a result that was made is
+// kept and settled when the ledger is back, and no more is read than there are free slots. While the source is away, the
+// reader waits the same way; an acknowledgement that was lost comes back as a delivery of a settled job and is acknowledged then.
+//
+// # What it does not do
+//
+// It orders nothing: entries of one evaluation may run at the same time. It does not enqueue: next stages are enqueued by
+// the outbox, from rows that Ledger.Settle writes.
+package pipeline
