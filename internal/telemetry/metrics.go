@@ -1,0 +1,109 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// MetricsConfig says where a process serves its metrics.
+type MetricsConfig struct {
+	// Addr is the address of /metrics, /healthz and /readyz, apart from the public API; empty: they are not served.
+	Addr string `env:"METRICS_ADDR" envDefault:"127.0.0.1:9090"`
+}
+
+// NewRegistry makes a metrics registry with those of the Go runtime and the process.
+func NewRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// Check asks one part that a process needs; nil means that it answers.
+type Check func(ctx context.Context) error
+
+// ServeMetrics serves /metrics, /healthz and /readyz until ctx ends. A process is ready when all checks pass.
+func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Registry, checks map[string]Check, log *slog.Logger) error {
+	if cfg.Addr == "" {
+		<-ctx.Done()
+		return nil
+	}
+	ln, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("serve metrics on %s (choose another address with METRICS_ADDR): %w", cfg.Addr, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, map[string]string{"status": "ok"}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		status, body := Ready(r.Context(), checks)
+		writeStatus(w, status, body)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stopped()
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	return nil
+}
+
+// Ready runs all checks, each for at most 2 s, and says as an HTTP status and a body which of them fail.
+func Ready(ctx context.Context, checks map[string]Check) (status int, body map[string]string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	type answer struct {
+		name string
+		err  error
+	}
+	answers := make(chan answer, len(checks))
+	for name, check := range checks {
+		go func() { answers <- answer{name, check(ctx)} }()
+	}
+	status, body = http.StatusOK, map[string]string{"status": "ok"}
+	for range checks {
+		a := <-answers
+		body[a.name] = "ok"
+		if a.err != nil {
+			body[a.name], body["status"], status = "down", "down", http.StatusServiceUnavailable
+		}
+	}
+	return status, body
+}
+
+func writeStatus(w http.ResponseWriter, status int, body map[string]string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// StageMetrics counts runs of stages; it is the pipeline's observer.
+type StageMetrics struct {
+	runs     *prometheus.HistogramVec
+	inFlight *prometheus.GaugeVec
+}
+
+// NewStageMetrics registers the metrics of a worker's stages.
+func NewStageMetrics(reg prometheus.Registerer) *StageMetrics {
+	m := &StageMetrics{
+		runs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "oktalk_stage_run_seconds", Help: "Duration of runs of a stage, by outcome.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"stage", "outcome"}),
+		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "oktalk_stage_in_flight", Help: "Deliveries that this process is handling.",
+		}, []string{"stage"}),
+	}
+	reg.MustRegister(m.runs, m.inFlight)
+	return m
+}
