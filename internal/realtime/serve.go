@@ -1,0 +1,102 @@
+package realtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"oktalk/internal/evaluation"
+)
+
+// peer is the client's end of a connection.
+type peer interface {
+	// send writes a message; an error means that the client is gone or too slow.
+	send(ctx context.Context, m evaluation.Message) error
+	// idle shows after a quiet time that the connection lives, and finds out whether the client does.
+	idle(ctx context.Context) error
+}
+
+// firstState waits for the state a connection begins with. Errors: [evaluation.ErrNotFound] when it is deleted,
+// [evaluation.ErrUnavailable] when it cannot be read in time, [ErrClosed], and those of ctx.
+func (h *Hub) firstState(ctx context.Context, sub *Subscription) (evaluation.Snapshot, error) {
+	limited, cancel := context.WithTimeout(ctx, firstStateTimeout)
+	defer cancel()
+	s, err := sub.Next(limited)
+	switch {
+	case err == nil && s.Deleted:
+		return s, fmt.Errorf("evaluation %s: %w", sub.id, evaluation.ErrNotFound)
+	case err != nil && ctx.Err() == nil && limited.Err() != nil:
+		return s, fmt.Errorf("state of %s: %w: no answer within %v", sub.id, evaluation.ErrUnavailable, firstStateTimeout)
+	}
+	return s, err
+}
+
+// follow sends each new state to p until the evaluation is final or deleted or the hub closes, and returns what to tell the client.
+// An error means that there is nobody to tell.
+func (h *Hub) follow(ctx context.Context, sub *Subscription, p peer) (CloseCode, error) {
+	for {
+		s, err := h.next(ctx, sub, p)
+		switch {
+		case errors.Is(err, ErrClosed):
+			h.spread(ctx)
+			return CloseRestart, nil
+		case err != nil:
+			return 0, err
+		case s.Deleted:
+			return CloseDeleted, nil
+		}
+		if err := p.send(ctx, s.Message(false)); err != nil {
+			return 0, err
+		}
+		if s.Final {
+			return CloseDone, nil
+		}
+	}
+}
+
+// next waits for a new state and keeps the connection alive meanwhile.
+func (h *Hub) next(ctx context.Context, sub *Subscription, p peer) (evaluation.Snapshot, error) {
+	for {
+		quiet, cancel := context.WithTimeout(ctx, h.cfg.PingInterval)
+		s, err := sub.Next(quiet)
+		cancel()
+		if err == nil || errors.Is(err, ErrClosed) || ctx.Err() != nil {
+			return s, err
+		}
+		if err := p.idle(ctx); err != nil {
+			return s, err
+		}
+	}
+}
+
+// spread waits a random part of Config.CloseSpread.
+func (h *Hub) spread(ctx context.Context) {
+	if h.cfg.CloseSpread > 0 {
+		pause(ctx, rand.N(h.cfg.CloseSpread))
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// encode makes the wire form of a message. One above the promised size is sent all the same, and reported: the texts in it should
+// have been bounded where they were made.
+func (h *Hub) encode(m evaluation.Message) ([]byte, error) {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode progress message: %w", err)
+	}
+	if len(data) > maxMessage {
+		h.log.Error("progress message is larger than clients may expect", "bytes", len(data), "limit_bytes", maxMessage)
+	}
+	return data, nil
+}
