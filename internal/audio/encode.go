@@ -1,0 +1,130 @@
+package audio
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// EncoderVersion changes whenever the same clip would give other bytes. It is part of the hashes in object keys, so that
+// audio made before the change is not taken for audio made after it.
+const EncoderVersion = "mp3-64k-1"
+
+const (
+	bitRate     = "64k" // transparent for mono speech; half of it dulls sibilants, which are what learners listen for
+	edgeSilence = 50 * time.Millisecond
+	// edgeLevel is the level, in dB below full scale, under which the ends of a clip count as silence. flite's pauses carry
+	// noise at -53 dB (peak), its weakest final sound, the th of "fifth", has -38 dB.
+	edgeLevel  = -48.0
+	fallbackHz = 24_000 // for clips at rates that MP3 does not have
+	maxMP3     = 16 << 20
+)
+
+// Encoder makes MP3s. It is safe for concurrent use.
+type Encoder struct {
+	ffmpeg *ffmpeg
+	log    *slog.Logger
+}
+
+// NewEncoder makes an encoder. The error says how to install ffmpeg when it is missing.
+func NewEncoder(cfg Config, log *slog.Logger) (*Encoder, error) {
+	f, err := newFFmpeg(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Encoder{ffmpeg: f, log: log}, nil
+}
+
+// MP3 encodes a clip of speech: 64 kbit/s mono at the clip's rate, at -16 LUFS, with 50 ms of silence at each end and title as ID3
+// title. The same clip and title give the same bytes on the same machine.
+func (e *Encoder) MP3(ctx context.Context, c Clip, title string) ([]byte, error) {
+	if len(c.Samples) == 0 || c.Rate <= 0 {
+		return nil, fmt.Errorf("encode mp3: the clip is empty")
+	}
+	if !slices.Contains([]int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}, c.Rate) {
+		c = c.Resample(fallbackHz)
+	}
+	fs, err := e.ffmpeg.files()
+	if err != nil {
+		return nil, fmt.Errorf("encode mp3: %w", err)
+	}
+	defer fs.remove()
+	if err := fs.write("speech", pcm(master(c))); err != nil {
+		return nil, fmt.Errorf("encode mp3: write a temporary file: %w", err)
+	}
+	_, err = e.ffmpeg.run(ctx, []string{
+		"-protocol_whitelist", "file", "-f", "s16le", "-ar", fmt.Sprint(c.Rate), "-ac", "1", "-i", "file:" + fs.path("speech"),
+		"-map_metadata", "-1", "-metadata", "title=" + plain(title), "-id3v2_version", "3",
+		"-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", "libmp3lame", "-b:a", bitRate, "-f", "mp3", "file:" + fs.path("mp3"),
+	}, 0, maxMP3)
+	if err != nil {
+		return nil, fmt.Errorf("encode mp3: %w", err)
+	}
+	mp3, err := os.ReadFile(fs.path("mp3"))
+	if err != nil {
+		return nil, fmt.Errorf("encode mp3: %w", err)
+	}
+	return mp3, nil
+}
+
+// master makes a clip fit to be listened to: one loudness, no clipping, a short silence at each end.
+func master(c Clip) Clip {
+	samples := trim(normalize(floats(c.Samples), c.Rate), c.Rate)
+	edge := make([]float32, samplesIn(edgeSilence, c.Rate))
+	return toClip(c.Rate, slices.Concat(edge, samples, edge))
+}
+
+// trim cuts silence off both ends and fades what is left in and out over a few milliseconds, so that nothing clicks.
+func trim(samples []float32, rate int) []float32 {
+	floor, frame := math.Pow(10, edgeLevel/20), max(1, rate/100)
+	loud := func(i int) bool { return samples[i] > float32(floor) || samples[i] < -float32(floor) }
+	first, last := 0, len(samples)-1
+	for first < last && !loud(first) {
+		first++
+	}
+	for last > first && !loud(last) {
+		last--
+	}
+	if first >= last {
+		return samples
+	}
+	kept := slices.Clone(samples[max(0, first-frame):min(len(samples), last+1+2*frame)])
+	for i := range min(frame, len(kept)) {
+		ramp := float32(i) / float32(frame)
+		kept[i] *= ramp
+		kept[len(kept)-1-i] *= ramp
+	}
+	return kept
+}
+
+func pcm(c Clip) []byte {
+	var b bytes.Buffer
+	b.Grow(2 * len(c.Samples))
+	_ = binary.Write(&b, binary.LittleEndian, c.Samples) // a buffer takes everything
+	return b.Bytes()
+}
+
+// maxTitle keeps a whole sentence; players show less.
+const maxTitle = 200
+
+// plain makes a title that is one line of text.
+func plain(s string) string {
+	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))), " ")
+	if r := []rune(s); len(r) > maxTitle {
+		s = string(r[:maxTitle-1]) + "…"
+	}
+	return s
+}

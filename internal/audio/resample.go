@@ -1,0 +1,118 @@
+package audio
+
+import "math"
+
+const (
+	// zeroCrossings of the windowed sinc on each side, at the lower of the two rates. With the window below it gives a
+	// transition band of 1.2 kHz at 16 kHz: flat up to 6.8 kHz, which is where the acoustic model stops listening. Halving it
+	// would alias sibilants; doubling it costs time that nobody hears.
+	zeroCrossings = 32
+	// kaiserBeta gives a stop band of about 80 dB (Kaiser and Schafer, 1980), below the noise of 16-bit microphones.
+	kaiserBeta = 7.857
+	// passBand is the cut-off as a fraction of the lower rate's Nyquist frequency, so that the transition ends at Nyquist.
+	passBand = 0.925
+	// maxPhases bounds the table of a pair of rates without a large common divisor. Beyond it the nearest phase is used, an error
+	// of at most 1/4096 of a sample: noise below -79 dB of a 4 kHz tone at 16 kHz.
+	maxPhases = 2048
+)
+
+// resample changes the rate of samples with a polyphase windowed-sinc filter. It keeps the level at all ratios and the
+// time of every sample: the filter has no delay.
+func resample(in []float32, from, to int) []float32 {
+	if from == to || len(in) == 0 {
+		return in
+	}
+	g := gcd(from, to)
+	up, down := to/g, from/g
+	n := int((int64(len(in))*int64(up) + int64(down) - 1) / int64(down))
+	phases := min(up, maxPhases)
+	bank, half := filterBank(phases, math.Min(1, float64(to)/float64(from)))
+	out := make([]float32, n)
+	for i := range out {
+		pos := int64(i) * int64(down)
+		whole, part := int(pos/int64(up)), int(pos%int64(up))
+		if phases < up {
+			part = (part*phases + up/2) / up
+			whole, part = whole+part/phases, part%phases
+		}
+		out[i] = convolve(in, bank[part], whole-half+1)
+	}
+	return out
+}
+
+// convolve multiplies a filter with the samples from start on; samples before the first and after the last are silence.
+func convolve(in, filter []float32, start int) float32 {
+	if start < 0 {
+		filter = filter[min(-start, len(filter)):]
+		start = 0
+	}
+	if start >= len(in) {
+		return 0
+	}
+	in = in[start:min(start+len(filter), len(in))]
+	filter = filter[:len(in)]
+	var a, b, c, d float32
+	for len(in) >= 4 && len(filter) >= 4 {
+		a += in[0] * filter[0]
+		b += in[1] * filter[1]
+		c += in[2] * filter[2]
+		d += in[3] * filter[3]
+		in, filter = in[4:], filter[4:]
+	}
+	for i := range in {
+		a += in[i] * filter[i]
+	}
+	return a + b + c + d
+}
+
+// filterBank computes one filter for each fraction of an input sample. scale is the lower rate over the input's rate. Tap k of a
+// filter belongs to the input sample k - half + 1 after the whole one before the output sample.
+func filterBank(phases int, scale float64) (bank [][]float32, half int) {
+	half = int(math.Ceil(zeroCrossings / scale))
+	bank = make([][]float32, phases)
+	for p := range bank {
+		bank[p] = make([]float32, 2*half)
+		taps, sum := make([]float64, 2*half), 0.0
+		for k := range taps {
+			t := (float64(k-half+1) - float64(p)/float64(phases)) * scale
+			taps[k] = sinc(t*passBand) * kaiser(t/zeroCrossings)
+			sum += taps[k]
+		}
+		for k := range taps { // every phase passes a constant unchanged, or their differences would be heard as a tone
+			bank[p][k] = float32(taps[k] / sum)
+		}
+	}
+	return bank, half
+}
+
+func sinc(x float64) float64 {
+	if math.Abs(x) < 1e-9 {
+		return 1
+	}
+	return math.Sin(math.Pi*x) / (math.Pi * x)
+}
+
+// kaiser is the Kaiser window over -1 to 1.
+func kaiser(x float64) float64 {
+	if x <= -1 || x >= 1 {
+		return 0
+	}
+	return bessel(kaiserBeta*math.Sqrt(1-x*x)) / bessel(kaiserBeta)
+}
+
+// bessel is the modified Bessel function of the first kind and order zero, by its series.
+func bessel(x float64) float64 {
+	sum, term := 1.0, 1.0
+	for k := 1.0; term > 1e-12*sum; k++ {
+		term *= (x / (2 * k)) * (x / (2 * k))
+		sum += term
+	}
+	return sum
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
