@@ -1,0 +1,161 @@
+package tts
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"oktalk/internal/audio"
+	"oktalk/internal/evaluation"
+	"oktalk/internal/pipeline"
+)
+
+const contentType = "audio/mpeg"
+
+// maker makes and stores the audio of both stages.
+type maker struct {
+	voice Synthesizer
+	enc   Encoder
+	store Store
+	log   *slog.Logger
+}
+
+// recipe is everything that decides the bytes of an object, and nothing else.
+type recipe struct {
+	Parts    []part // spoken one after another, with a pause between
+	Language string
+	Voice    string
+	Title    string
+	Provider string
+	Encoder  string
+}
+
+type part struct {
+	Text  string
+	Speed float64
+}
+
+func (r recipe) hash() string {
+	b, _ := json.Marshal(r) // strings and finite numbers always encode
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func (r recipe) characters() int {
+	n := 0
+	for _, p := range r.Parts {
+		n += utf8.RuneCountInString(p.Text)
+	}
+	return n
+}
+
+// make returns the artifact of an object that is stored under key, making it if it is not there. The store is asked first, so that
+// nothing is spoken that could not be stored.
+func (m maker) make(ctx context.Context, kind evaluation.ArtifactKind, key string, r recipe) (pipeline.Result, error) {
+	res := pipeline.Result{
+		Artifact: evaluation.Artifact{
+			Kind: kind, State: evaluation.StateReady, ObjectKey: key, ContentType: contentType, Provider: r.Provider,
+		},
+		InputHash: r.hash(), Provider: r.Provider, Model: r.Voice,
+	}
+	exists, err := m.store.Exists(ctx, key)
+	if err != nil {
+		return pipeline.Result{}, storeError("look for "+key, err)
+	}
+	if exists {
+		return res, nil
+	}
+	mp3, err := m.speak(ctx, r)
+	if err != nil {
+		return pipeline.Result{}, classify(err)
+	}
+	if err := m.store.Put(ctx, key, contentType, mp3); err != nil {
+		return pipeline.Result{}, storeError("store "+key, err)
+	}
+	m.log.DebugContext(ctx, "audio made", "object_key", key, "provider", r.Provider, "bytes", len(mp3))
+	res.Usage, _ = json.Marshal(map[string]int{"characters": r.characters()})
+	return res, nil
+}
+
+func (m maker) speak(ctx context.Context, r recipe) ([]byte, error) {
+	var clips []audio.Clip
+	for i, p := range r.Parts {
+		if err := speakable(p.Text); err != nil {
+			return nil, err
+		}
+		c, err := m.voice.Speak(ctx, Request{Text: p.Text, Language: r.Language, Voice: r.Voice, Speed: p.Speed})
+		if err != nil {
+			return nil, fmt.Errorf("speak with %s: %w", r.Provider, err)
+		}
+		if i > 0 {
+			clips = append(clips, audio.Silence(c.Rate, wordPause))
+		}
+		clips = append(clips, c)
+	}
+	return m.enc.MP3(ctx, audio.Join(clips...), r.Title)
+}
+
+func speakable(text string) error {
+	if n := utf8.RuneCountInString(text); n > MaxCharacters {
+		return fmt.Errorf("%w: it has %d characters, at most %d are spoken", ErrUnspeakable, n, MaxCharacters)
+	}
+	if !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+		return fmt.Errorf("%w: it has no words", ErrUnspeakable)
+	}
+	return nil
+}
+
+// classify marks the errors that trying again does not change.
+func classify(err error) error {
+	if errors.Is(err, ErrNoVoice) || errors.Is(err, ErrNotInstalled) || errors.Is(err, ErrUnspeakable) {
+		return pipeline.Permanent(err)
+	}
+	return err
+}
+
+func storeError(what string, err error) error {
+	err = fmt.Errorf("%s: %w", what, err)
+	if errors.Is(err, evaluation.ErrUnavailable) {
+		return pipeline.WaitFor("s3", err)
+	}
+	return err
+}
+
+// failed is the result of a job whose audio could not be made.
+func failed(kind evaluation.ArtifactKind, provider, language, message string, cause error) pipeline.Result {
+	a := evaluation.Artifact{Kind: kind, State: evaluation.StateFailed, Provider: provider, Reason: "voice-unavailable", Message: message}
+	if errors.Is(cause, ErrNoVoice) {
+		a.Reason, a.Message = "no-voice", fmt.Sprintf("This server has no voice for %s.", language)
+	}
+	return pipeline.Result{Artifact: a, Provider: provider}
+}
+
+// fold makes one line of a text, with single spaces.
+func fold(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// normalize folds white space and the capital letters that do not change how a text is read, so that one model reading serves "Apples"
+// and "apples". Letters of every script stay. Words with several capitals may be abbreviations, and one with a full stop after it may be a
+// title ("Mr."), which voices read differently: those stay as they are. Exactly what is returned is spoken.
+func normalize(text string) string {
+	words := strings.Fields(text)
+	for i, w := range words {
+		capitals := 0
+		for _, r := range w {
+			if unicode.IsUpper(r) {
+				capitals++
+			}
+		}
+		last := i == len(words)-1
+		if capitals == 1 && (last || !strings.HasSuffix(w, ".")) {
+			words[i] = strings.ToLower(w)
+		}
+	}
+	return strings.Join(words, " ")
+}
