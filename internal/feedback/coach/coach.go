@@ -1,0 +1,132 @@
+// Package coach writes coaching texts offline, from a bank of sentences in English and Simplified Chinese.
+//
+// It knows the 39 sounds of General American (what tongue, lips and voice do, example words) and the substitutions that
+// learners make most often (what to change, minimal pairs). Each slot of a plan has several wordings; the seed of the
+// request chooses one, so attempts differ while the same evaluation always reads the same, on every machine.
+//
+// The texts are written to be heard too: plain words, no symbols and no phonetic letters; a sound is named by its
+// letters and an example word.
+package coach
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"oktalk/internal/feedback"
+)
+
+// Version is the version of the bank and of the rules that put a text together. It must change when any text does.
+const Version = "coach-1"
+
+// Coach is the offline generator. It keeps no state and is safe for concurrent use.
+type Coach struct{}
+
+var _ feedback.Generator = (*Coach)(nil)
+
+// New makes a Coach.
+func New() *Coach { return &Coach{} }
+
+// Write puts a plan into words. It fails only for a language that is not in the bank.
+func (c *Coach) Write(ctx context.Context, r feedback.Request) (feedback.Text, error) {
+	if err := ctx.Err(); err != nil {
+		return feedback.Text{}, err
+	}
+	var body string
+	switch r.Plan.Language {
+	case feedback.English:
+		body = compose(english{chooser{r.Seed}, r.Plan}, r.Plan, feedback.MaxEnglishWords, " ")
+	case feedback.Chinese:
+		body = compose(chinese{chooser{r.Seed}, r.Plan}, r.Plan, feedback.MaxChineseUnits, "")
+	default:
+		return feedback.Text{}, fmt.Errorf("the coach does not write %q", r.Plan.Language)
+	}
+	return feedback.Text{Body: body, Provider: "offline", PromptVersion: Version}, nil
+}
+
+// writer says the parts of a plan in one language. A part is one or more whole sentences; empty parts are left out.
+type writer interface {
+	praise() string
+	finding(i feedback.Issue) string          // what was heard or noticed: the first issue
+	hedge(i feedback.Issue) string            // that a word is not in the dictionary
+	again(i feedback.Issue) string            // that it came back in another word
+	advice(i feedback.Issue) string           // how to make it better, in full
+	short(i feedback.Issue) string            // the same in a few words, as a sentence
+	second(i feedback.Issue, tip bool) string // the second issue, with or without a few words of advice
+	next() string
+}
+
+// compose takes the richest of a few forms that is within the limit. The leanest always is: the tests write every
+// sentence of the bank with the longest words that are quoted.
+func compose(w writer, p feedback.Plan, limit int, space string) string {
+	if len(p.Issues) == 0 {
+		return join(space, w.praise(), w.next())
+	}
+	first := p.Issues[0]
+	finding := join(space, w.finding(first), w.hedge(first))
+	forms := [][]string{}
+	if len(p.Issues) > 1 {
+		second := p.Issues[1]
+		forms = append(forms,
+			[]string{w.praise(), finding, w.again(first), w.advice(first), w.second(second, true), w.next()},
+			[]string{w.praise(), finding, w.advice(first), w.second(second, true), w.next()},
+			[]string{w.praise(), finding, w.short(first), w.second(second, true), w.next()},
+			[]string{w.praise(), finding, w.advice(first), w.second(second, false), w.next()},
+			[]string{w.praise(), finding, w.short(first), w.second(second, false), w.next()},
+		)
+	}
+	forms = append(forms,
+		[]string{w.praise(), finding, w.again(first), w.advice(first), w.next()},
+		[]string{w.praise(), finding, w.advice(first), w.next()},
+		[]string{w.praise(), finding, w.short(first), w.next()},
+		[]string{finding, w.short(first), w.next()},
+	)
+	var text string
+	for _, f := range forms {
+		text = join(space, f...)
+		if feedback.Length(text, p.Language) <= limit {
+			break
+		}
+	}
+	return text
+}
+
+func join(space string, parts ...string) string {
+	var said []string
+	for _, p := range parts {
+		if p != "" {
+			said = append(said, p)
+		}
+	}
+	return strings.Join(said, space)
+}
+
+// chooser chooses wordings by seed.
+type chooser struct{ seed string }
+
+// among returns one of the wordings for a slot: each slot chooses for itself, so that texts vary in more than one place.
+func (c chooser) among(slot string, wordings ...string) string {
+	return wordings[c.pick(slot, len(wordings))]
+}
+
+// pick returns a number below n, evenly spread over seeds and the same on every machine.
+func (c chooser) pick(slot string, n int) int {
+	h := fnv.New64a()
+	h.Write([]byte(c.seed + "\x00" + slot))
+	x := h.Sum64()
+	x ^= x >> 33 // the last steps of MurmurHash3: the low bits of FNV alone repeat for seeds that differ at the end
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	return int(x % uint64(n))
+}
+
+// example returns an example word of a sound that is not the word being talked about.
+func (p phone) example(word string) string {
+	for _, e := range p.examples {
+		if !strings.EqualFold(e, word) {
+			return e
+		}
+	}
+	return p.examples[0]
+}

@@ -1,0 +1,201 @@
+package coach_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"oktalk/internal/evaluation"
+	"oktalk/internal/feedback"
+	"oktalk/internal/feedback/coach"
+)
+
+var update = flag.Bool("update", false, "write testdata/golden.txt anew")
+
+// lexicon is what the random readings read.
+var lexicon = []evaluation.Word{
+	spell("I", "AY"), spell("like", "L AY K"), spell("apples", "AE P AH L Z"), spell("the", "DH AH"), spell("think", "TH IH NG K"),
+	spell("three", "TH R IY"), spell("very", "V EH R IY"), spell("west", "W EH S T"), spell("red", "R EH D"), spell("sheep", "SH IY P"),
+	spell("choose", "CH UW Z"), spell("bad", "B AE D"), spell("measure", "M EH ZH ER"), spell("good", "G UH D"), spell("home", "HH OW M"),
+	spell("boy", "B OY"), spell("now", "N AW"), spell("bird", "B ER D"), spell("yesterday", "Y EH S T ER D EY"), spell("judge", "JH AH JH"),
+	spell("father", "F AA DH ER"), spell("law", "L AO"), spell("don't", "D OW N T"), spell("well-known", "W EH L N OW N"), spell("comfortable", "K AH M F ER T AH B AH L"),
+	spell("singing", "S IH NG IH NG"), spell("zone", "Z OW N"), spell("café", "K AE F EY"), spell("13", "TH ER T IY N"), spell("$5", "F AY V D AA L ER Z"),
+	spell("pneumonoultramicroscopicsilicovolcanoconiosis", "N UW M OW N OW"), spell("wrong", "R AO NG"), spell("mistake", "M IH S T EY K"),
+	spell("ignore", "IH G N AO R"), spell("DROP", "D R AA P"), spell("it’s", "IH T S"), spell("<b>", "B IY"), spell("U.S", "Y UW EH S"),
+}
+
+func spell(text, sounds string) evaluation.Word {
+	w := evaluation.Word{Text: text}
+	for s := range strings.FieldsSeq(sounds) {
+		w.Phonemes = append(w.Phonemes, evaluation.Phoneme{ARPAbet: s})
+	}
+	return w
+}
+
+var symbols = strings.Fields("AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH")
+
+// typical are substitutes that an assessor names often.
+var typical = map[string][]string{
+	"IY": {"IH"}, "IH": {"IY"}, "EH": {"AE", "EY"}, "AE": {"EH", "AA"}, "TH": {"S", "T", "F"}, "DH": {"D", "Z"}, "V": {"W", "F", "B"}, "W": {"V"},
+	"R": {"L", "W"}, "L": {"R", "N"}, "Z": {"S"}, "S": {"Z", "TH", "SH"}, "B": {"P"}, "P": {"B"}, "D": {"T"}, "T": {"D"}, "G": {"K"}, "K": {"G"},
+	"AO": {"AA", "OW"}, "AA": {"AO", "AH"}, "UW": {"UH"}, "UH": {"UW"}, "NG": {"N"}, "N": {"NG"}, "CH": {"SH"}, "SH": {"CH", "S"}, "JH": {"CH", "ZH"},
+	"EY": {"EH"}, "OW": {"AO"}, "ER": {"AH"}, "AH": {"AA", "EH"}, "ZH": {"SH"},
+}
+
+// reading makes a random scored evaluation. The same number always makes the same one.
+func reading(n int) *evaluation.Evaluation {
+	rnd := rand.New(rand.NewPCG(uint64(n), 1))
+	quality := 20 + rnd.IntN(81) // of the speaker
+	e := &evaluation.Evaluation{
+		ID: fmt.Sprintf("eval_%026d", n), Language: "en-US", FeedbackLanguage: []string{"en", "zh-CN"}[n%2],
+		Assessment: &evaluation.Assessment{Assessor: "offline"},
+	}
+	a := e.Assessment
+	var at time.Duration
+	var texts []string
+	sum, spoken := 0, 0
+	count := 1 + rnd.IntN(9)
+	for range count {
+		w := lexicon[rnd.IntN(len(lexicon))]
+		w.Phonemes = slices.Clone(w.Phonemes)
+		texts = append(texts, w.Text)
+		if rnd.IntN(100) < (100-quality)/6 {
+			w.Error, w.Phonemes = evaluation.WordOmission, nil
+			a.Words = append(a.Words, w)
+			continue
+		}
+		at += time.Duration(rnd.IntN(1+(100-quality)*9)) * time.Millisecond
+		speak(rnd, &w, quality, &at)
+		a.Words = append(a.Words, w)
+		sum += w.Score
+		spoken++
+		if rnd.IntN(100) < (100-quality)/10 {
+			extra := []string{"um", "the", "", w.Text}[rnd.IntN(4)]
+			a.Words = append(a.Words, evaluation.Word{Text: extra, Error: evaluation.WordInsertion, Offset: at, Duration: 200 * time.Millisecond})
+			at += 200 * time.Millisecond
+		}
+	}
+	e.TargetText = strings.Join(texts, " ")
+	e.Category = evaluation.InferCategory(e.TargetText)
+	if spoken > 0 {
+		a.Scores.Accuracy = sum / spoken
+	}
+	a.Scores.Fluency = min(100, max(0, quality+rnd.IntN(31)-15))
+	a.Scores.Integrity = 100 * spoken / count
+	if rnd.IntN(2) == 0 {
+		p := rnd.IntN(101)
+		a.Scores.Prosody = &p
+	}
+	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, a.Scores.Prosody)
+	a.Level = evaluation.LevelOf(a.Scores.Overall, a.Scores.Integrity)
+	e.Plan()
+	return e
+}
+
+func speak(rnd *rand.Rand, w *evaluation.Word, quality int, at *time.Duration) {
+	w.Error, w.Offset = evaluation.WordCorrect, *at
+	w.Approximate = rnd.IntN(15) == 0
+	total := 0
+	for i := range w.Phonemes {
+		p := &w.Phonemes[i]
+		p.Offset, p.Duration = *at, time.Duration(30+10*rnd.IntN(12))*time.Millisecond
+		*at += p.Duration
+		p.Score = min(100, 80+rnd.IntN(21))
+		if rnd.IntN(100) < (100-quality)/4 {
+			p.Score = rnd.IntN(70)
+			switch subs := typical[p.ARPAbet]; {
+			case rnd.IntN(10) == 0:
+				p.Heard = symbols[rnd.IntN(len(symbols))]
+			case len(subs) > 0 && rnd.IntN(4) > 0:
+				p.Heard = subs[rnd.IntN(len(subs))]
+			}
+			w.Error = evaluation.WordMispronunciation
+		}
+		total += p.Score
+	}
+	w.Score = total / max(1, len(w.Phonemes))
+	w.Duration = *at - w.Offset
+	if w.Score >= 88 {
+		w.Error = evaluation.WordCorrect
+	}
+}
+
+func write(t *testing.T, e *evaluation.Evaluation) (feedback.Plan, string) {
+	t.Helper()
+	p, err := feedback.NewPlan(e)
+	if err != nil {
+		t.Fatalf("NewPlan(%s): %v", e.ID, err)
+	}
+	text, err := coach.New().Write(t.Context(), feedback.Request{Seed: e.ID, Plan: p})
+	if err != nil {
+		t.Fatalf("Write(%s): %v", e.ID, err)
+	}
+	return p, text.Body
+}
+
+// describe shows what a text was written from, one line for each word.
+func describe(e *evaluation.Evaluation) string {
+	var b strings.Builder
+	s := e.Assessment.Scores
+	fmt.Fprintf(&b, "%s %s overall %d accuracy %d fluency %d integrity %d\n", e.ID, e.FeedbackLanguage, s.Overall, s.Accuracy, s.Fluency, s.Integrity)
+	for _, w := range e.Assessment.Words {
+		fmt.Fprintf(&b, "  %s %s", w.Text, w.Error)
+		if w.Error == evaluation.WordCorrect || w.Error == evaluation.WordMispronunciation {
+			fmt.Fprintf(&b, " %d", w.Score)
+		}
+		for _, p := range w.Phonemes {
+			if p.Score < 60 || p.Heard != "" {
+				fmt.Fprintf(&b, " %s>%s:%d", p.ARPAbet, p.Heard, p.Score)
+			}
+		}
+		if w.Approximate {
+			b.WriteString(" approximate")
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for n := range 240 {
+		e := reading(n)
+		_, text := write(t, e)
+		fmt.Fprintf(&b, "%s=> %s\n\n", describe(e), text)
+	}
+	file := filepath.Join("testdata", "golden.txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("read golden texts: %v; make them with go test ./internal/feedback/coach -update", err)
+	}
+	if got := b.String(); got != string(want) {
+		t.Errorf("coaching texts differ from %s; after reading the difference, raise coach.Version and run go test ./internal/feedback/coach -update", file)
+	}
+}
+
+func TestEveryTextPassesTheCheck(t *testing.T) {
+	t.Parallel()
+	for n := range 6000 {
+		e := reading(n)
+		p, text := write(t, e)
+		if err := feedback.Check(text, p); err != nil {
+			t.Fatalf("Check = %v\n%s=> %s", err, describe(e), text)
+		}
+		if !utf8.ValidString(text) {
+			t.Fatalf("%s: not UTF-8: %q", e.ID, text)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package feedback
+
+import (
+	"slices"
+	"strings"
+
+	"oktalk/internal/evaluation"
+)
+
+// hardSounds are consonants that learners of many first languages find hard, in the order in which they are praised.
+var hardSounds = []string{"TH", "DH", "R", "V", "L", "NG", "Z", "W", "SH", "CH", "JH"}
+
+// praise chooses one thing that is true and that no issue takes back.
+func (r *reading) praise(issues []Issue, seed string) Praise {
+	clearAll := r.allClear()
+	if clearAll && len(issues) == 0 && r.scores.Overall >= 95 && r.scores.Fluency >= clearScore {
+		return Praise{Kind: PraisePerfect}
+	}
+	if clearAll && !slices.ContainsFunc(issues, func(i Issue) bool { return !i.Kind.aboutFlow() }) {
+		return Praise{Kind: PraiseClear}
+	}
+	var truths []Praise
+	if p, ok := r.clearSound(issues); ok {
+		truths = append(truths, p)
+	}
+	if w, ok := r.clearWord(issues); ok {
+		truths = append(truths, Praise{Kind: PraiseWord, Word: w})
+	}
+	if r.scores.Fluency >= clearScore && !mentions(issues, IssueInsertion, IssuePartial, IssueFlat) && r.spokenWords() > 2 {
+		truths = append(truths, Praise{Kind: PraiseFluency})
+	}
+	if r.scores.Integrity == 100 && r.spokenWords() > 2 && !r.has(evaluation.WordOmission) {
+		truths = append(truths, Praise{Kind: PraiseComplete})
+	}
+	if len(truths) == 0 {
+		return Praise{Kind: PraiseEffort}
+	}
+	return truths[pick(seed, "praise", len(truths))]
+}
+
+// allClear reports whether every word of the text was spoken and clear.
+func (r *reading) allClear() bool {
+	for _, w := range r.words {
+		if w.Error != evaluation.WordCorrect || w.Score < acceptedWord || w.Approximate {
+			return false
+		}
+	}
+	return len(r.words) > 0 && r.scores.Accuracy >= clearScore && r.scores.Integrity == 100
+}
+
+// clearWord is the best word that may be praised: accepted, known, with every sound clear enough, and named by no issue.
+func (r *reading) clearWord(issues []Issue) (WordRef, bool) {
+	best, found := word{}, false
+	for _, w := range r.words {
+		if !praiseworthy(w) || named(issues, w.Text) || r.marked(w.Text) {
+			continue
+		}
+		if !found || w.Score > best.Score || w.Score == best.Score && len(w.Text) > len(best.Text) {
+			best, found = w, true
+		}
+	}
+	return best.ref(), found
+}
+
+// clearSound is a hard sound that was clear wherever the text has it, and that no issue is about.
+func (r *reading) clearSound(issues []Issue) (Praise, bool) {
+	for _, phone := range hardSounds {
+		if slices.ContainsFunc(issues, func(i Issue) bool { return i.Phone == phone || i.Heard == phone }) {
+			continue
+		}
+		if w, ok := r.clearEverywhere(phone); ok && !named(issues, w.Text) {
+			return Praise{Kind: PraiseSound, Word: w, Phone: phone}, true
+		}
+	}
+	return Praise{}, false
+}
+
+func (r *reading) clearEverywhere(phone string) (WordRef, bool) {
+	var example WordRef
+	for _, w := range r.words {
+		for _, p := range w.Phonemes {
+			if p.Heard == phone && p.ARPAbet != phone {
+				return example, false
+			}
+			if p.ARPAbet != phone {
+				continue
+			}
+			if p.Score < clearScore || p.Heard != "" && p.Heard != phone {
+				return example, false
+			}
+			if example.Text == "" && praiseworthy(w) && !r.marked(w.Text) {
+				example = w.ref()
+			}
+		}
+	}
+	return example, example.Text != ""
+}
+
+// praiseworthy reports whether a word can be praised by name.
+func praiseworthy(w word) bool {
+	if w.Error != evaluation.WordCorrect || w.Approximate || w.Score < clearScore || w.ref().Text == "" {
+		return false
+	}
+	return !slices.ContainsFunc(w.Phonemes, func(p evaluation.Phoneme) bool {
+		return p.Score < weakPhone || p.Heard != "" && p.Heard != p.ARPAbet
+	})
+}
+
+// marked reports whether the word was marked anywhere in the text: praise for its other occurrence would confuse.
+func (r *reading) marked(text string) bool {
+	return slices.ContainsFunc(r.words, func(w word) bool {
+		return w.Error != evaluation.WordCorrect && strings.EqualFold(quotable(w.Text, 0).Text, quotable(text, 0).Text)
+	})
+}
+
+func (r *reading) has(e evaluation.WordError) bool {
+	return slices.ContainsFunc(r.words, func(w word) bool { return w.Error == e })
+}
+
+func (r *reading) spokenWords() int {
+	n := 0
+	for _, w := range r.words {
+		if w.spoken() {
+			n++
+		}
+	}
+	return n
+}
+
+// named reports whether an issue names the word.
+func named(issues []Issue, text string) bool {
+	text = quotable(text, 0).Text
+	same := func(w WordRef) bool { return w.Text != "" && strings.EqualFold(w.Text, text) }
+	return slices.ContainsFunc(issues, func(i Issue) bool { return same(i.Word) || slices.ContainsFunc(i.More, same) })
+}
+
+func mentions(issues []Issue, kinds ...IssueKind) bool {
+	return slices.ContainsFunc(issues, func(i Issue) bool { return slices.Contains(kinds, i.Kind) })
+}

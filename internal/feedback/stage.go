@@ -1,0 +1,114 @@
+package feedback
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"oktalk/internal/evaluation"
+	"oktalk/internal/pipeline"
+)
+
+// Config are the settings of the feedback stage.
+type Config struct {
+	// Timeout is how long the generator may take for one text. Zero: as long as the stage's deadline.
+	Timeout time.Duration `env:"FEEDBACK_TIMEOUT" envDefault:"10s"`
+}
+
+// Why an artifact is not as intended.
+const (
+	ReasonCoachUnavailable = "coach-unavailable" // the generator failed; the fallback wrote the text
+	ReasonNoText           = "no-coaching-text"  // the fallback failed too
+)
+
+// Stage is the handler of stage feedback. It is safe for concurrent use.
+type Stage struct {
+	cfg      Config
+	gen      Generator
+	fallback Generator
+	log      *slog.Logger
+}
+
+var _ pipeline.Handler = (*Stage)(nil)
+
+// NewStage makes the handler: gen writes the texts, and fallback writes when gen's attempts are used up. fallback must
+// not depend on the network; both may be the same.
+func NewStage(cfg Config, gen, fallback Generator, log *slog.Logger) *Stage {
+	return &Stage{cfg: cfg, gen: gen, fallback: fallback, log: log}
+}
+
+// Handle writes the coaching text of a scored evaluation. An evaluation that cannot be planned is a permanent error; a
+// generator's error, or a text that Check refuses, is returned as it is and may be tried again.
+func (s *Stage) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {
+	plan, err := NewPlan(j.Evaluation)
+	if err != nil {
+		return pipeline.Result{}, pipeline.Permanent(fmt.Errorf("plan feedback of %s: %w", j.EvaluationID, err))
+	}
+	if s.cfg.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
+		defer cancel()
+	}
+	return s.write(ctx, s.gen, j.Evaluation.ID, plan)
+}
+
+// Fallback lets the fallback generator write. When it cannot either, the artifact is failed with a reason and a message.
+func (s *Stage) Fallback(ctx context.Context, j pipeline.Job, cause error) (pipeline.Result, error) {
+	plan, err := NewPlan(j.Evaluation)
+	var r pipeline.Result
+	if err == nil {
+		r, err = s.write(ctx, s.fallback, j.Evaluation.ID, plan)
+	}
+	if ctx.Err() != nil {
+		return pipeline.Result{}, ctx.Err()
+	}
+	a := &r.Artifact
+	if err != nil {
+		s.log.Error("fallback wrote no coaching text", "evaluation_id", j.EvaluationID, "err", err)
+		a.Kind, a.State, a.Reason = evaluation.FeedbackText, evaluation.StateFailed, ReasonNoText
+		a.Message = "There is no coaching text for this recording. The scores are complete."
+		return r, nil
+	}
+	s.log.Warn("fallback wrote the coaching text", "evaluation_id", j.EvaluationID, "err", cause)
+	a.State, a.Reason = evaluation.StateFallback, ReasonCoachUnavailable
+	a.Message = "The coach could not be reached, so this text comes from the built-in one."
+	return r, nil
+}
+
+func (s *Stage) write(ctx context.Context, g Generator, seed string, plan Plan) (pipeline.Result, error) {
+	text, err := g.Write(ctx, Request{Seed: seed, Plan: plan})
+	if err != nil {
+		return pipeline.Result{}, fmt.Errorf("write feedback of %s: %w", seed, err)
+	}
+	if err := Check(text.Body, plan); err != nil {
+		return pipeline.Result{}, fmt.Errorf("check feedback of %s by %s: %w", seed, text.Provider, err)
+	}
+	hash, err := inputHash(seed, plan, text)
+	if err != nil {
+		return pipeline.Result{}, fmt.Errorf("hash feedback input of %s: %w", seed, err)
+	}
+	return pipeline.Result{
+		Artifact: evaluation.Artifact{
+			Kind: evaluation.FeedbackText, State: evaluation.StateReady, Text: text.Body, Provider: text.Provider,
+		},
+		InputHash:     hash,
+		Provider:      text.Provider,
+		Model:         text.Model,
+		PromptVersion: text.PromptVersion,
+		Usage:         text.Usage,
+	}, nil
+}
+
+// inputHash is the hash of all that decides a text: seed, plan, provider, model and prompt version.
+func inputHash(seed string, plan Plan, t Text) (string, error) {
+	b, err := json.Marshal([]any{seed, plan, t.Provider, t.Model, t.PromptVersion})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
