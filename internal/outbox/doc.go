@@ -1,0 +1,12 @@
+// Package outbox sends what transactions left to be sent: entries to streams, snapshots to readers.
+//
+// A row in the outbox names a job to enqueue or an evaluation whose state changed, never a payload. The [Relay] has the [Store]
+// claim a batch of rows, sends what they name as it is now, and the store deletes them. Rows of one evaluation coalesce to its
+// latest state, a deleted evaluation becomes its removal, and a job that is no longer open is dropped.
+//
+// Delivery is at least once and in no order: a crash between sending and deleting sends again. Receivers tolerate that: a job is
+// begun under a fence, and a snapshot that is not newer than the stored one is dropped.
+//
+// Every process runs a relay. They claim different rows and never wait for one another; a nudge at commit makes the usual way
+// short, polling finds what other processes left. While Redis is away, rows wait in PostgreSQL.
+package outbox
