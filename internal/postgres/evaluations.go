@@ -1,0 +1,256 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"oktalk/internal/evaluation"
+)
+
+// Evaluations stores evaluations. It is safe for concurrent use.
+type Evaluations struct{ db *DB }
+
+// NewEvaluations makes a store over a pool.
+func NewEvaluations(db *DB) *Evaluations { return &Evaluations{db: db} }
+
+// CreateOptions is what is stored together with a new evaluation.
+type CreateOptions struct {
+	IdempotencyKey string // reserved before by [Idempotency.Reserve]; empty: none
+	Spooled        []byte // the recording, when the object store did not take it; nil: it did
+	Traceparent    string // W3C trace context that its jobs continue; may be empty
+}
+
+const insertEvaluation = `
+	INSERT INTO evaluations (id, user_id, status, version, created_at, updated_at, target_text, language, category, feedback_language,
+		demo_mode, recording_key, audio_format, audio_type, audio_bytes, audio_sha256, audio_duration_ms, assessor, overall, accuracy,
+		fluency, integrity, prosody, level, words, waiting_for, failure)
+	VALUES (@id, @user_id, @status, @version, @created_at, @updated_at, @target_text, @language, @category, @feedback_language,
+		@demo_mode, @recording_key, @audio_format, @audio_type, @audio_bytes, @audio_sha256, @audio_duration_ms, @assessor, @overall,
+		@accuracy, @fluency, @integrity, @prosody, @level, @words, @waiting_for, @failure)`
+
+// Create stores a new evaluation with its artifacts, the jobs that can start, what the outbox has to send, the recording if the
+// object store did not take it, and the result of its idempotency key: all or nothing. Errors: [evaluation.ErrFull] when the spool
+// takes no more, [evaluation.ErrIdempotencyConflict] when the key is not reserved any more or another request was stored under it.
+func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt CreateOptions) error {
+	args, err := fromEvaluation(e)
+	if err != nil {
+		return fmt.Errorf("create evaluation %s: %w", e.ID, err)
+	}
+	err = s.db.with(ctx, "create evaluation "+e.ID, func(ctx context.Context, c *pgx.Conn) error {
+		var full, conflict bool
+		b := beginBatch()
+		b.Queue(insertEvaluation, args)
+		for _, a := range e.Artifacts {
+			queueArtifact(b, insertArtifact, e.ID, a)
+		}
+		queueJobs(b, e, e.Start(""), opt.Traceparent)
+		queueProgress(b, e.ID)
+		if opt.IdempotencyKey != "" {
+			b.Queue(`UPDATE idempotency_keys SET evaluation_id = $3 WHERE user_id = $1 AND key = $2 AND evaluation_id IS NULL`,
+				e.UserID, opt.IdempotencyKey, e.ID).Exec(none(&conflict))
+		}
+		if opt.Spooled != nil {
+			queueSpool(b, e.ID, e.Recording.ObjectKey, e.Recording.ContentType, opt.Spooled, s.db.spoolMax).Exec(none(&full))
+		}
+		if err := send(ctx, c, b); err != nil {
+			return err
+		}
+		switch {
+		case conflict:
+			return evaluation.ErrIdempotencyConflict
+		case full:
+			return evaluation.ErrFull
+		}
+		return commit(ctx, c, &pgx.Batch{})
+	})
+	if err == nil {
+		s.db.nudge()
+	}
+	return err
+}
+
+// none makes a callback that notes that a statement changed no row.
+func none(b *bool) func(pgconn.CommandTag) error {
+	return func(ct pgconn.CommandTag) error {
+		*b = ct.RowsAffected() == 0
+		return nil
+	}
+}
+
+const (
+	insertArtifact = `
+		INSERT INTO artifacts (evaluation_id, kind, state, text, demo_type, object_key, content_type, provider, reason, message)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	updateArtifact = `
+		UPDATE artifacts SET state = $3, text = $4, demo_type = $5, object_key = $6, content_type = $7, provider = $8, reason = $9,
+			message = $10, updated_at = now()
+		WHERE evaluation_id = $1 AND kind = $2`
+)
+
+func queueArtifact(b *pgx.Batch, sql, evaluationID string, a evaluation.Artifact) {
+	r := fromArtifact(a)
+	b.Queue(sql, evaluationID, r.Kind, r.State, r.Text, r.DemoType, r.ObjectKey, r.ContentType, r.Provider, r.Reason, r.Message)
+}
+
+// queueJobs adds the jobs of stages that can start, each with the outbox row that enqueues it. A stage that has its job gets no
+// second one.
+func queueJobs(b *pgx.Batch, e *evaluation.Evaluation, stages []evaluation.StageName, traceparent string) {
+	for _, stage := range stages {
+		b.Queue(`
+			WITH job AS (
+				INSERT INTO jobs (id, stage, evaluation_id, user_id, traceparent) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (evaluation_id, stage) WHERE replay_of IS NULL AND stage <> 'erase' DO NOTHING
+				RETURNING id)
+			INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, $3 FROM job`,
+			newID("job"), stage, e.ID, e.UserID, storable(traceparent, 100))
+	}
+}
+
+func queueProgress(b *pgx.Batch, evaluationID string) {
+	b.Queue(`INSERT INTO outbox (kind, evaluation_id) VALUES ('progress', $1)`, evaluationID)
+}
+
+// Get reads an evaluation of a user. Another user's and a deleted one are [evaluation.ErrNotFound].
+func (s *Evaluations) Get(ctx context.Context, userID, id string) (*evaluation.Evaluation, error) {
+	es, err := s.query(ctx, "read evaluation "+id, withWords+`WHERE e.id = $1 AND e.user_id = $2 AND e.deleted_at IS NULL`, id, userID)
+	if err == nil && len(es) == 0 {
+		err = translate("read evaluation "+id, pgx.ErrNoRows)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return es[0], nil
+}
+
+// List reads a user's evaluations, newest first, at most limit of them, starting after the one with the id before; an empty one
+// means from the newest. before need not exist.
+func (s *Evaluations) List(ctx context.Context, userID string, limit int, before string) ([]*evaluation.Evaluation, error) {
+	return s.query(ctx, "list evaluations of "+userID,
+		withWords+`WHERE e.user_id = $1 AND e.deleted_at IS NULL AND ($3 = '' OR e.id < $3) ORDER BY e.id DESC LIMIT $2`, userID, limit, before)
+}
+
+// Load reads evaluations of any user for messages: their words, which messages never carry, are left out. Deleted and
+// unknown ones are absent; the order is not that of ids.
+func (s *Evaluations) Load(ctx context.Context, ids []string) ([]*evaluation.Evaluation, error) {
+	return s.query(ctx, "load evaluations", withoutWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, ids)
+}
+
+func (s *Evaluations) query(ctx context.Context, op, sql string, args ...any) (es []*evaluation.Evaluation, err error) {
+	err = s.db.with(ctx, op, func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		es, err = collectEvaluations(rows)
+		return err
+	})
+	return es, err
+}
+
+// Versions reads the versions of evaluations of any user. Deleted and unknown ones are absent.
+func (s *Evaluations) Versions(ctx context.Context, ids []string) (map[string]int64, error) {
+	versions := make(map[string]int64, len(ids))
+	err := s.db.with(ctx, "read versions", func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT id, version FROM evaluations WHERE id = ANY($1) AND deleted_at IS NULL`, ids)
+		if err != nil {
+			return err
+		}
+		var id string
+		var version int64
+		_, err = pgx.ForEachRow(rows, []any{&id, &version}, func() error {
+			versions[id] = version
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return versions, nil
+}
+
+// Delete marks an evaluation as deleted, so that it is not found from then on, empties it, cancels its jobs, and adds two erase
+// jobs: one for now, one for when no worker that was busy can still write an object. Another user's evaluation and one that
+// was deleted before are [evaluation.ErrNotFound].
+func (s *Evaluations) Delete(ctx context.Context, userID, id string) error {
+	err := s.db.with(ctx, "delete evaluation "+id, func(ctx context.Context, c *pgx.Conn) error {
+		var found bool
+		b := beginBatch()
+		b.Queue(`SELECT id FROM evaluations WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE`, id, userID).
+			QueryRow(optional(&found, nil))
+		if err := send(ctx, c, b); err != nil {
+			return err
+		}
+		if !found {
+			return evaluation.ErrNotFound
+		}
+		return commit(ctx, c, deleteBatch(userID, id))
+	})
+	if err == nil {
+		s.db.nudge()
+	}
+	return err
+}
+
+func deleteBatch(userID, id string) *pgx.Batch {
+	b := &pgx.Batch{}
+	b.Queue(`
+		UPDATE evaluations SET deleted_at = now(), updated_at = now(), version = version + 1, target_text = '', recording_key = '',
+			audio_sha256 = '', assessor = NULL, overall = NULL, accuracy = NULL, fluency = NULL, integrity = NULL, prosody = NULL,
+			level = NULL, words = NULL, waiting_for = '', failure = NULL
+		WHERE id = $1`, id)
+	b.Queue(`UPDATE jobs SET state = 'cancelled', updated_at = now() WHERE evaluation_id = $1 AND state = 'open'`, id)
+	b.Queue(`UPDATE jobs SET last_error = '' WHERE evaluation_id = $1 AND last_error <> ''`, id)
+	b.Queue(`UPDATE artifacts SET text = '', object_key = '', message = '', updated_at = now() WHERE evaluation_id = $1`, id)
+	b.Queue(`UPDATE stage_runs SET output = NULL, usage = NULL, error = '', input_hash = '' WHERE evaluation_id = $1`, id)
+	b.Queue(`DELETE FROM object_spool WHERE evaluation_id = $1`, id)
+	b.Queue(`DELETE FROM idempotency_keys WHERE evaluation_id = $1`, id)
+	for _, wait := range []time.Duration{0, evaluation.LongestDeadline()} {
+		b.Queue(`
+			WITH job AS (
+				INSERT INTO jobs (id, stage, evaluation_id, user_id, not_before) VALUES ($1, $2, $3, $4, now() + $5::interval)
+				RETURNING id)
+			INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, $3 FROM job`,
+			newID("job"), evaluation.StageErase, id, userID, wait)
+	}
+	queueProgress(b, id)
+	return b
+}
+
+// Erase removes every row of a deleted evaluation; only erase jobs that are still open stay, and go when they are settled. It may
+// be repeated. An evaluation that was not deleted is an error, and nothing is removed.
+func (s *Evaluations) Erase(ctx context.Context, evaluationID string) error {
+	return s.db.with(ctx, "erase evaluation "+evaluationID, func(ctx context.Context, c *pgx.Conn) error {
+		var found, deleted bool
+		b := beginBatch()
+		b.Queue(`SELECT deleted_at IS NOT NULL FROM evaluations WHERE id = $1 FOR UPDATE`, evaluationID).QueryRow(optional(&found, &deleted))
+		if err := send(ctx, c, b); err != nil {
+			return err
+		}
+		if found && !deleted {
+			return fmt.Errorf("it was not deleted")
+		}
+		return commit(ctx, c, eraseBatch(evaluationID))
+	})
+}
+
+func eraseBatch(id string) *pgx.Batch {
+	b := &pgx.Batch{}
+	b.Queue(`DELETE FROM jobs WHERE evaluation_id = $1 AND NOT (stage = 'erase' AND state = 'open')`, id)
+	b.Queue(`DELETE FROM stage_runs WHERE evaluation_id = $1`, id)
+	b.Queue(`DELETE FROM object_spool WHERE evaluation_id = $1`, id)
+	b.Queue(`DELETE FROM idempotency_keys WHERE evaluation_id = $1`, id)
+	b.Queue(`DELETE FROM artifacts WHERE evaluation_id = $1`, id)
+	b.Queue(`DELETE FROM evaluations WHERE id = $1`, id)
+	// Rows that a relay is sending are its to delete.
+	b.Queue(`
+		DELETE FROM outbox WHERE id = ANY (ARRAY(
+			SELECT id FROM outbox WHERE evaluation_id = $1
+				AND (kind <> 'enqueue' OR NOT EXISTS (SELECT FROM jobs WHERE jobs.id = outbox.job_id AND jobs.state = 'open'))
+			FOR UPDATE SKIP LOCKED))`, id)
+	return b
+}

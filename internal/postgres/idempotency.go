@@ -1,0 +1,63 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"oktalk/internal/evaluation"
+)
+
+// Idempotency keeps the keys by which a repeated request is recognized. It is safe for concurrent use.
+type Idempotency struct{ db *DB }
+
+// NewIdempotency makes a store over a pool.
+func NewIdempotency(db *DB) *Idempotency { return &Idempotency{db: db} }
+
+// reservationLimit is after how long a reservation without a result counts as left behind by a process that died. No request
+// lives that long.
+const reservationLimit = 2 * time.Minute
+
+// Reserve claims a key for the caller, who then either stores a result under it ([Evaluations.Create]) or releases it. An empty id
+// means that the key is the caller's; otherwise it is the evaluation of the first request. Errors:
+// [evaluation.ErrIdempotencyConflict] while the first request runs, [evaluation.ErrIdempotencyMismatch] when it had another
+// fingerprint.
+func (s *Idempotency) Reserve(ctx context.Context, userID, key string, fingerprint []byte) (evaluationID string, err error) {
+	err = s.db.with(ctx, "reserve idempotency key", func(ctx context.Context, c *pgx.Conn) error {
+		evaluationID = ""
+		for {
+			ct, err := c.Exec(ctx, `
+				INSERT INTO idempotency_keys AS k (user_id, key, fingerprint) VALUES ($1, $2, $3)
+				ON CONFLICT (user_id, key) DO UPDATE SET fingerprint = $3, created_at = now()
+				WHERE k.evaluation_id IS NULL AND k.created_at < now() - $4::interval`, userID, key, fingerprint, reservationLimit)
+			if err != nil || ct.RowsAffected() == 1 {
+				return err
+			}
+			var first []byte
+			var id *string
+			err = c.QueryRow(ctx, `SELECT fingerprint, evaluation_id FROM idempotency_keys WHERE user_id = $1 AND key = $2`, userID, key).
+				Scan(&first, &id)
+			switch {
+			case isNoRows(err): // released in between
+				continue
+			case err != nil:
+				return err
+			case !bytes.Equal(first, fingerprint):
+				return evaluation.ErrIdempotencyMismatch
+			case id == nil:
+				return evaluation.ErrIdempotencyConflict
+			}
+			evaluationID = *id
+			return nil
+		}
+	})
+	return evaluationID, err
+}
+
+// Release frees a key whose request was refused or failed. A key with a result stays.
+func (s *Idempotency) Release(ctx context.Context, userID, key string) error {
+	return s.db.exec(ctx, "release idempotency key",
+		`DELETE FROM idempotency_keys WHERE user_id = $1 AND key = $2 AND evaluation_id IS NULL`, userID, key)
+}
