@@ -42,3 +42,10 @@ func (p *Printer) For(number int, name string) func(line string) {
 
 // colours are the foreground colours that can be read on black and on white, without red, which says error.
 var colours = []int{36, 35, 33, 32, 34, 96, 95, 92}
+
+// Block writes a text of several lines as it is, unbroken by the lines of processes.
+func (p *Printer) Block(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = io.WriteString(p.w, text)
+}

@@ -57,8 +57,13 @@ type StartError struct {
 	TimedOut bool     // it ran, but was not ready in time
 }
 
-// Error implements error. It leaves out the output, which is for people only.
-func (e *StartError) Error() string { return fmt.Sprintf("start %s: %s", e.Name, e.Why) }
+// Error implements error. It ends with the last line of output, where programs say what is wrong.
+func (e *StartError) Error() string {
+	if len(e.Tail) == 0 {
+		return fmt.Sprintf("start %s: %s", e.Name, e.Why)
+	}
+	return fmt.Sprintf("start %s: %s: %s", e.Name, e.Why, e.Tail[len(e.Tail)-1])
+}
 
 // Process is a child process that can be started, broken and started again. Its methods are safe for concurrent use.
 type Process struct {

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"oktalk/internal/testkit"
+)
+
+// TestMain lets the test program play the programs of a stack: under the name api or worker-… it is one that only reports
+// to be well, and as oktalk it is the real command, but for migrate and keys.
+func TestMain(m *testing.M) {
+	if os.Getenv("DEV_TEST_PROGRAM") == "" {
+		testkit.Main(m)
+		return
+	}
+	name := filepath.Base(os.Args[0])
+	switch {
+	case name != "oktalk":
+		playChild(name)
+	case os.Args[1] == "migrate":
+	case os.Args[1] == "keys":
+		fmt.Printf(`{"id":"key_1","user_id":"demo","key":"ok_%d"}`+"\n", os.Getpid())
+	default:
+		main()
+	}
+}
+
+// playChild serves what dev looks at, and dies at once when DEV_TEST_BROKEN names it.
+func playChild(name string) {
+	if os.Getenv("DEV_TEST_BROKEN") == name {
+		fmt.Fprintln(os.Stderr, "the acoustic model is missing")
+		os.Exit(1)
+	}
+	fmt.Println("listening")
+	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for _, addr := range []string{os.Getenv("METRICS_ADDR"), os.Getenv("API_ADDR")} {
+		if addr != "" && (name == "api" || addr != os.Getenv("API_ADDR")) {
+			go func() { panic(http.ListenAndServe(addr, ok)) }()
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	<-ctx.Done()
+	fmt.Println("drained")
+}
+
+// devRun is an oktalk dev under test, with a Redis of its own and the other servers of testkit.
+type devRun struct {
+	cmd     *exec.Cmd
+	dir     string // state folder
+	apiAddr string
+	exit    chan error
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (r *devRun) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out.Write(p)
+}
+
+func (r *devRun) output() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out.String()
+}
+
+// programs is a folder with the programs of a stack, all of them this one.
+func programs(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range append([]string{"oktalk"}, childKinds...) {
+		if err := os.Link(self, filepath.Join(dir, name)); err != nil {
+			copyFile(t, self, filepath.Join(dir, name)) // another file system
+		}
+	}
+	return dir
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func startDev(t *testing.T, bin, stateDir, apiAddr string, env ...string) *devRun {
+	t.Helper()
+	servers := testkit.Servers(t)
+	r := &devRun{dir: stateDir, apiAddr: apiAddr, exit: make(chan error, 1)}
+	r.cmd = exec.Command(filepath.Join(bin, "oktalk"), "dev", "--state-dir", stateDir, "--api-addr", apiAddr)
+	r.cmd.Env = append(os.Environ(), "DEV_TEST_PROGRAM=1", "REDIS_URL=",
+		"DATABASE_URL="+servers.DatabaseURL, "S3_ENDPOINT="+servers.S3Endpoint,
+		"AWS_ACCESS_KEY_ID="+servers.S3AccessKey, "AWS_SECRET_ACCESS_KEY="+servers.S3SecretKey)
+	r.cmd.Env = append(r.cmd.Env, env...)
+	r.cmd.Stdout, r.cmd.Stderr = r, r
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { r.exit <- r.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = r.cmd.Process.Kill()
+		if t.Failed() {
+			t.Logf("oktalk dev printed:\n%s", r.output())
+		}
+	})
+	return r
+}
+
+// await waits until dev.json is there and fulfils cond.
+func (r *devRun) await(t *testing.T, what string, cond func(devFile) bool) devFile {
+	t.Helper()
+	var f devFile
+	testkit.WaitFor(t, 20*time.Second, what, func() bool {
+		b, err := os.ReadFile(filepath.Join(r.dir, "dev.json"))
+		f = devFile{}
+		return err == nil && json.Unmarshal(b, &f) == nil && cond(f)
+	})
+	return f
+}
+
+func (r *devRun) awaitExit(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-r.exit:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("oktalk dev did not end")
+		return nil
+	}
+}
+
+func pidOf(f devFile, name string) int {
+	for _, p := range f.Processes {
+		if p.Name == name {
+			return p.PID
+		}
+	}
+	return 0
+}
+
+func anyFile(devFile) bool { return true }
+
+func TestDevRunsRestartsAndStops(t *testing.T) {
+	t.Parallel()
+	bin, dir, addr := programs(t), filepath.Join(t.TempDir(), "state"), freeAddr(t)
+	r := startDev(t, bin, dir, addr)
+	first := r.await(t, "oktalk dev to be ready", anyFile)
+	if first.URL != "http://"+addr || !strings.HasPrefix(first.Key, "ok_") || len(first.Metrics) != 3 {
+		t.Errorf("dev.json = %+v, want the API's URL, a key and three metrics URLs", first)
+	}
+	names := []string{}
+	for _, p := range first.Processes {
+		names = append(names, p.Name)
+		if p.PID == 0 {
+			t.Errorf("dev.json has no pid for %s", p.Name)
+		}
+	}
+	if want := []string{"api", "worker-feedback", "worker-tts", "redis"}; !slices.Equal(names, want) {
+		t.Errorf("processes in dev.json = %v, want %v", names, want)
+	}
+
+	for _, name := range []string{"worker-tts", "redis"} {
+		before := pidOf(first, name)
+		if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		r.await(t, name+" to run again", func(f devFile) bool { return pidOf(f, name) != before && pidOf(f, name) != 0 })
+		want := name + " died (signal: killed), starting it again in 0.5 s"
+		if !strings.Contains(r.output(), want) {
+			t.Errorf("output does not say %q", want)
+		}
+	}
+
+	last := r.await(t, "dev.json", anyFile)
+	if err := r.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.awaitExit(t); err != nil {
+		t.Errorf("oktalk dev ended with %v after Ctrl-C, want success", err)
+	}
+	for _, p := range last.Processes {
+		if syscall.Kill(p.PID, 0) == nil {
+			t.Errorf("%s (process %d) still runs after Ctrl-C", p.Name, p.PID)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "dev.json")); err == nil {
+		t.Error("dev.json is still there after Ctrl-C")
+	}
+	out := r.output()
+	for _, want := range []string{
+		"api             | listening", "worker-tts      | drained", "OKTalk is ready: http://" + addr,
+		"stopping api, worker-feedback, worker-tts", "stopping redis", "curl -sS -H 'Authorization: Bearer " + first.Key + "'",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("output does not have %q", want)
+		}
+	}
+	if strings.Index(out, "drained") > strings.Index(out, "stopping redis") {
+		t.Error("a server was stopped before the workers")
+	}
+
+	second := startDev(t, bin, dir, addr).await(t, "the second start", anyFile)
+	if second.Key != first.Key || !slices.Equal(second.Metrics, first.Metrics) {
+		t.Errorf("second start has key %s and metrics %v, the first %s and %v", second.Key, second.Metrics, first.Key, first.Metrics)
+	}
+}
+
+func TestDevSecondSignalKills(t *testing.T) {
+	t.Parallel()
+	r := startDev(t, programs(t), filepath.Join(t.TempDir(), "state"), freeAddr(t))
+	f := r.await(t, "oktalk dev to be ready", anyFile)
+	stuck := pidOf(f, "worker-feedback")
+	if err := syscall.Kill(stuck, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.awaitExit(t)
+	if syscall.Kill(stuck, 0) == nil {
+		t.Errorf("process %d still runs", stuck)
+	}
+}
+
+func TestDevExplains(t *testing.T) {
+	t.Parallel()
+	bin := programs(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() }) // after the subtests, which outlive this function
+	busy := filepath.Join(t.TempDir(), "state")
+	startDev(t, bin, busy, freeAddr(t)).await(t, "oktalk dev to be ready", anyFile)
+
+	tests := []struct {
+		name  string
+		state string
+		addr  string
+		env   string
+		want  []string
+	}{
+		{"port in use", t.TempDir(), taken.Addr().String(), "", []string{"is in use", "API_ADDR=127.0.0.1:8081 make run"}},
+		{"not an address", t.TempDir(), "8080", "", []string{`API_ADDR is "8080"`}},
+		{"runs already", busy, freeAddr(t), "", []string{"already runs here (process "}},
+		{"no speech tools", t.TempDir(), freeAddr(t), "PATH=/nowhere", []string{"not installed: flite, espeak-ng, ffmpeg", "make setup"}},
+		{"broken child", t.TempDir(), freeAddr(t), "DEV_TEST_BROKEN=api", []string{
+			"api did not start (exit status 1), trying again in 0.5 s", "api did not start (exit status 1); its last lines were:",
+			"the acoustic model is missing",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			env := []string{}
+			if tt.env != "" {
+				env = append(env, tt.env)
+			}
+			r := startDev(t, bin, tt.state, tt.addr, env...)
+			var exit *exec.ExitError
+			if err := r.awaitExit(t); !errors.As(err, &exit) {
+				t.Errorf("oktalk dev ended with %v, want a failure", err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(r.output(), want) {
+					t.Errorf("output does not say %q", want)
+				}
+			}
+		})
+	}
+}
+
+func TestHelpListsCommands(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := run(t.Context(), []string{"--help"}, func(string) string { return "" }, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "dev ") {
+		t.Errorf("help does not list dev:\n%s", out.String())
+	}
+}
