@@ -21,13 +21,15 @@ type Entry struct {
 	EnqueuedAt   time.Time         // when the job was first added
 	Due          time.Time         // when it may run; zero or past: now
 	Traceparent  string            // W3C trace context; may be empty
+	Low          bool              // in the low lane; when added: asks for it, as replays do
 	Raw          map[string]string // fields as read, set when they could not be decoded
 	DecodeErr    error             // why not; such an entry is set aside whole
 }
 
 // Source delivers the entries of one stage to one consumer. Delivery is at least once and in no particular order. All
 // methods are safe for concurrent use. Settling methods return [ErrNotOwner] when the entry was taken over, and then
-// change nothing.
+// change nothing; after any other error the call may be repeated, and must be, since the entry counts as in flight until
+// it is settled.
 type Source interface {
 	// Consumer is this process's name in the stage's group, unique over all time.
 	Consumer() string
@@ -94,8 +96,9 @@ const (
 // the store is away; the runner then repeats the call.
 type Ledger interface {
 	// Begin takes the job of an entry for owner: run + 1, and one crash more if its last owner died without a word, which
-	// alive tells. Errors: [ErrSettled] when there is nothing to do any more (done, dead, cancelled or unknown), [ErrBusy] when a
-	// live owner works on it.
+	// alive tells. A job whose last owner is owner itself is begun anew and no crash is counted: the runner never begins a job
+	// that it has in flight, so this is a Begin whose answer was lost. Errors: [ErrSettled] when there is nothing to do any more
+	// (done, dead, cancelled or unknown), [ErrBusy] when a live owner works on it.
 	Begin(ctx context.Context, e Entry, owner string, alive func(ctx context.Context, consumer string) (bool, error)) (Job, error)
 	// Settle records the result and everything that follows from it: artifact, status, version, next jobs, messages. With
 	// OutcomeFailed and OutcomeDead the job ends dead, otherwise done. cause is nil, or why it is a fallback or failure. It

@@ -1,0 +1,347 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"oktalk/internal/evaluation"
+)
+
+// delivery is one handing of an entry to this process, from read to settled.
+type delivery struct {
+	*Runner
+	reading context.Context // ends when the drain begins
+	work    context.Context // ends when the drain time is over
+	life    context.Context // ends when the process gives up everything
+	entry   Entry
+	began   time.Time // when the job was begun, by this machine's clock
+}
+
+// run takes the delivery to its end.
+func (d *delivery) run() {
+	switch {
+	case d.entry.DecodeErr != nil:
+		d.log.Error("entry cannot be decoded; it is set aside", "entry_id", d.entry.ID, "err", d.entry.DecodeErr)
+		d.setAside(d.entry.DecodeErr.Error())
+	case d.reading.Err() != nil:
+		d.giveBack()
+	case !d.begin(d.entry.JobID):
+		d.delay(busyDelay)
+	default:
+		defer d.ended(d.entry.JobID)
+		d.beginJob()
+	}
+}
+
+// beginJob takes the job. While the ledger is away it repeats, until the drain begins.
+func (d *delivery) beginJob() {
+	var j Job
+	err := d.repeat(d.reading, &d.books, pauseMost, func(ctx context.Context) (err error) {
+		j, err = d.ledger.Begin(ctx, d.entry, d.src.Consumer(), d.alive)
+		return err
+	})
+	switch {
+	case err == nil:
+		d.entry.Attempt, d.began = j.Attempt, time.Now()
+		d.handle(j)
+	case errors.Is(err, ErrSettled):
+		d.ack()
+	case errors.Is(err, ErrBusy):
+		d.delay(busyDelay)
+	case d.reading.Err() != nil:
+		d.giveBack()
+	default:
+		d.log.Error("job cannot be begun; it is tried again later", "job_id", d.entry.JobID, "evaluation_id", d.entry.EvaluationID, "err", err)
+		d.delay(brokenDelay)
+	}
+}
+
+// handle does the work of a job that was begun, and settles it.
+func (d *delivery) handle(j Job) {
+	if d.stage.Crashes > 0 && j.Crashes >= d.stage.Crashes {
+		d.fallback(j, OutcomeDead, fmt.Errorf("its worker died %d times while it ran", j.Crashes))
+		return
+	}
+	if j.Attempt > max(1, d.stage.Attempts) { // all were used, and what followed was interrupted
+		d.fallback(j, OutcomeFailed, errors.New("all attempts were used"))
+		return
+	}
+	res, err := d.call(j, func(ctx context.Context) (Result, error) { return d.handler.Handle(ctx, j) })
+	var permanent *PermanentError
+	var environment *EnvironmentError
+	switch {
+	case err == nil:
+		d.settle(j, res, outcomeOf(res), nil)
+	case d.work.Err() != nil:
+		d.release(j)
+	case errors.As(err, &environment):
+		d.wait(j, environment)
+	case errors.As(err, &permanent):
+		d.fallback(j, OutcomeFailed, err)
+	default:
+		d.retry(j, err)
+	}
+}
+
+// outcomeOf tells how a run ended that returned a result: stages without artifacts are done.
+func outcomeOf(res Result) Outcome {
+	switch res.Artifact.State {
+	case evaluation.StateFallback:
+		return OutcomeFallback
+	case evaluation.StateFailed:
+		return OutcomeFailed
+	default:
+		return OutcomeDone
+	}
+}
+
+// answer is what a handler returned.
+type answer struct {
+	res Result
+	err error
+}
+
+// call runs a handler's method until the stage's deadline. A method that does not return then is abandoned: it counts as
+// failed, and its goroutine is left to itself.
+func (d *delivery) call(j Job, method func(context.Context) (Result, error)) (Result, error) {
+	ctx, cancel := d.work, context.CancelFunc(func() {})
+	if d.stage.Deadline > 0 {
+		ctx, cancel = context.WithTimeout(d.work, d.stage.Deadline)
+	}
+	defer cancel()
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() { answers <- a }()
+		defer d.recovered(j, &a)
+		a.res, a.err = method(ctx)
+	}()
+	select {
+	case a := <-answers:
+		return a.res, a.err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(abandonGrace)
+	defer grace.Stop()
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			a.err = fmt.Errorf("no result within %v: %w", d.stage.Deadline, a.err)
+		}
+		return a.res, a.err
+	case <-grace.C:
+		d.abandon(j, answers)
+		return Result{}, fmt.Errorf("no result within %v, and the handler does not return", d.stage.Deadline)
+	}
+}
+
+// recovered turns a panic of a handler into an error.
+func (d *delivery) recovered(j Job, a *answer) {
+	if p := recover(); p != nil {
+		d.log.Error("handler panicked; it counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		a.err = fmt.Errorf("handler panicked: %v", p)
+	}
+}
+
+// abandon leaves a handler that does not return to itself, and tells when it does.
+func (d *delivery) abandon(j Job, answers <-chan answer) {
+	d.log.Error("handler does not return after its deadline; it is abandoned and counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID)
+	d.obs.Abandoned(string(d.stage.Name), 1)
+	go func() { // ends with the handler, which nothing can stop
+		<-answers
+		d.obs.Abandoned(string(d.stage.Name), -1)
+	}()
+}
+
+// settle records the result and acknowledges the entry, or sets it aside when the job ends dead. A result that the ledger
+// refuses for a reason of its own counts as a failed attempt.
+func (d *delivery) settle(j Job, res Result, o Outcome, cause error) {
+	err := d.book(func(ctx context.Context) error { return d.ledger.Settle(ctx, j, res, o, cause) })
+	switch {
+	case err == nil:
+		d.observe(j, o)
+		if o != OutcomeFailed && o != OutcomeDead {
+			d.ack()
+			return
+		}
+		d.setAside(reason(cause, res))
+	case errors.Is(err, ErrSuperseded):
+		d.superseded(j)
+	case d.life.Err() != nil: // left pending
+	case o == OutcomeDone:
+		d.log.Error("result cannot be recorded; it counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID, "err", err)
+		d.retry(j, fmt.Errorf("record result: %w", err))
+	default:
+		d.log.Error("end of a job cannot be recorded; it is tried again later", "job_id", j.ID, "evaluation_id", j.EvaluationID, "err", err)
+		d.postpone(j, fmt.Errorf("record end: %w", err), time.Now().Add(brokenDelay))
+	}
+}
+
+func reason(cause error, res Result) string {
+	if cause != nil {
+		return cause.Error()
+	}
+	return res.Artifact.Reason
+}
+
+// fallback makes the simpler result after the attempts ended, and settles it. When even that fails, the artifact has failed.
+func (d *delivery) fallback(j Job, o Outcome, cause error) {
+	res, err := d.call(j, func(ctx context.Context) (Result, error) { return d.handler.Fallback(ctx, j, cause) })
+	var environment *EnvironmentError
+	switch {
+	case err != nil && d.work.Err() != nil:
+		d.release(j)
+		return
+	case errors.As(err, &environment):
+		d.wait(j, environment)
+		return
+	case err != nil:
+		d.log.Error("fallback did not succeed; the artifact has failed", "job_id", j.ID, "evaluation_id", j.EvaluationID, "err", err)
+		res = Result{Artifact: evaluation.Artifact{
+			Kind: d.stage.Artifact, State: evaluation.StateFailed,
+			Reason: "internal", Message: "This part could not be made. The rest of the evaluation is not affected.",
+		}}
+	}
+	if o == OutcomeFailed && res.Artifact.State.Available() {
+		o = OutcomeFallback
+	}
+	d.settle(j, res, o, cause)
+}
+
+// retry puts the job off after a failed attempt, or falls back when that was the last one.
+func (d *delivery) retry(j Job, cause error) {
+	if j.Attempt >= d.stage.Attempts {
+		d.fallback(j, OutcomeFailed, cause)
+		return
+	}
+	var asked *RetryAfterError
+	var after time.Duration
+	if errors.As(cause, &asked) {
+		after = asked.After
+	}
+	pause := backoff(d.stage, j.Attempt, after, rand.Float64())
+	d.log.Info("attempt failed; it is tried again", "job_id", j.ID, "evaluation_id", j.EvaluationID, "attempt", j.Attempt, "pause", pause, "err", cause)
+	d.postpone(j, cause, time.Now().Add(pause))
+}
+
+// postpone records a failed attempt and adds the entry again when due.
+func (d *delivery) postpone(j Job, cause error, due time.Time) {
+	err := d.book(func(ctx context.Context) error { return d.ledger.Retry(ctx, j, cause, due) })
+	d.entry.Attempt = j.Attempt + 1
+	d.putOff(j, OutcomeRetried, err, due)
+}
+
+// wait puts the job off until a part of the environment may be back.
+func (d *delivery) wait(j Job, cause *EnvironmentError) {
+	pause := waitPause(j.Waits, rand.Float64())
+	d.log.Info("job waits for the environment", "job_id", j.ID, "evaluation_id", j.EvaluationID, "waiting_for", cause.What, "pause", pause, "err", cause.Err)
+	d.obs.Waited(string(d.stage.Name), cause.What)
+	due := time.Now().Add(pause)
+	err := d.book(func(ctx context.Context) error { return d.ledger.Wait(ctx, j, cause.What, cause.Err, due) })
+	d.putOff(j, "", err, due)
+}
+
+// putOff delays the entry after the ledger freed the job; err is the ledger's answer.
+func (d *delivery) putOff(j Job, o Outcome, err error, due time.Time) {
+	switch {
+	case errors.Is(err, ErrSuperseded):
+		d.superseded(j)
+		return
+	case err != nil && d.life.Err() != nil: // left pending
+		return
+	case err != nil:
+		d.log.Error("job cannot be put off; it is tried again later", "job_id", j.ID, "evaluation_id", j.EvaluationID, "err", err)
+		due = time.Now().Add(brokenDelay)
+	case o != "":
+		d.observe(j, o)
+	}
+	d.delay(time.Until(due))
+}
+
+// release frees the job for another worker, as if it had not been begun.
+func (d *delivery) release(j Job) {
+	err := d.book(func(ctx context.Context) error { return d.ledger.Release(ctx, j) })
+	switch {
+	case errors.Is(err, ErrSuperseded):
+		d.superseded(j)
+	case err != nil:
+		d.log.Warn("job could not be freed; its lease runs out by itself", "job_id", j.ID, "evaluation_id", j.EvaluationID, "err", err)
+	default:
+		d.giveBack()
+	}
+}
+
+// superseded ends a delivery whose job was taken over or cancelled: nothing was written.
+func (d *delivery) superseded(j Job) {
+	d.log.Info("delivery was superseded; its result is dropped", "job_id", j.ID, "evaluation_id", j.EvaluationID, "run", j.Run)
+	d.observe(j, OutcomeSuperseded)
+	d.ack()
+}
+
+func (d *delivery) observe(j Job, o Outcome) {
+	d.obs.RunEnded(string(d.stage.Name), string(o), time.Since(d.began))
+}
+
+func (d *delivery) ack() {
+	d.tell("acknowledge", func(ctx context.Context) error { return d.src.Ack(ctx, d.entry) })
+}
+
+func (d *delivery) delay(pause time.Duration) {
+	due := time.Now().Add(pause)
+	d.tell("delay", func(ctx context.Context) error { return d.src.Delay(ctx, d.entry, due) })
+}
+
+func (d *delivery) giveBack() {
+	d.tell("give back", func(ctx context.Context) error { return d.src.GiveBack(ctx, d.entry) })
+}
+
+func (d *delivery) setAside(why string) {
+	d.tell("set aside", func(ctx context.Context) error { return d.src.SetAside(ctx, d.entry, why) })
+}
+
+// tell settles the entry with the source, repeating until the source answers. That another consumer owns the entry now is no
+// error: whatever had to be recorded is in the ledger, and the owner will find it there.
+func (d *delivery) tell(op string, settle func(context.Context) error) {
+	pause := pauses{most: readPauseMost}
+	for {
+		err := settle(d.life)
+		switch {
+		case err == nil:
+			d.settles.worked()
+			return
+		case errors.Is(err, ErrNotOwner):
+			d.log.Info("entry was taken over before it was settled", "op", op, "entry_id", d.entry.ID, "job_id", d.entry.JobID)
+			return
+		case d.life.Err() != nil:
+			return
+		}
+		d.settles.failed(err)
+		rest(d.life, pause.after())
+	}
+}
+
+// book makes a call to the ledger, repeating it for as long as the process lives.
+func (d *delivery) book(call func(context.Context) error) error {
+	return d.repeat(d.life, &d.books, pauseMost, call)
+}
+
+// repeat makes a call until it is not answered by unavailable, with growing pauses, or until ctx ends. The call itself is
+// not cancelled by the end of reading, only by the end of the process's life.
+func (d *delivery) repeat(ctx context.Context, o *outage, most time.Duration, call func(context.Context) error) error {
+	pause := pauses{most: most}
+	for {
+		err := call(d.life)
+		if !errors.Is(err, evaluation.ErrUnavailable) {
+			o.worked()
+			return err
+		}
+		o.failed(err)
+		if rest(ctx, pause.after()); ctx.Err() != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,223 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"oktalk/internal/evaluation"
+)
+
+// Runner works on the entries of one stage.
+type Runner struct {
+	// fixed after NewRunner
+	cfg     Config
+	stage   evaluation.Stage
+	src     Source
+	ledger  Ledger
+	handler Handler
+	obs     Observer
+	log     *slog.Logger
+	reads   outage // of the source, for the reader
+	settles outage // of the source, for settling
+	books   outage // of the ledger
+	freed   chan struct{}
+
+	// guarded by mu
+	mu    sync.Mutex
+	busy  int                 // slots in use
+	begun map[string]struct{} // jobs in flight in this process
+	idle  chan struct{}       // closed when busy falls to 0; nil while nobody waits for it
+}
+
+// NewRunner makes the runner of a stage. obs may be nil.
+func NewRunner(cfg Config, stage evaluation.Stage, src Source, ledger Ledger, h Handler, obs Observer, log *slog.Logger) *Runner {
+	if obs == nil {
+		obs = nobody{}
+	}
+	log = log.With("stage", string(stage.Name))
+	return &Runner{
+		cfg: cfg.withDefaults(), stage: stage, src: src, ledger: ledger, handler: h, obs: obs, log: log,
+		reads: outage{what: "source", log: log}, settles: outage{what: "source (settling)", log: log}, books: outage{what: "ledger", log: log},
+		freed: make(chan struct{}, 1), begun: map[string]struct{}{},
+	}
+}
+
+// errDrained is the cause that handlers see when the drain time is over.
+var errDrained = errors.New("the worker stops")
+
+// Run works until ctx ends, then drains: it reads no more, gives back what was delivered and not begun, lets work in flight
+// end for the drain time, cancels and gives back the rest, and leaves the stage. It returns nil after a drain, and an error
+// only if the source cannot run at all.
+func (r *Runner) Run(ctx context.Context) error {
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // calls to source and ledger
+	defer end()
+	work, cancelWork := context.WithCancelCause(life) // handlers
+	defer cancelWork(nil)
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+
+	leased := make(chan error, 1) // the lease outlives the reading
+	go func() {
+		err := r.src.Run(life)
+		stopReading()
+		leased <- err
+	}()
+	r.read(reading, life, work)
+	r.drain(life, cancelWork, end)
+	end()
+	if err := <-leased; err != nil && ctx.Err() == nil {
+		return fmt.Errorf("run source of %s: %w", r.stage.Name, err)
+	}
+	return nil
+}
+
+// read hands entries to deliveries until ctx ends, never more than there are free slots.
+func (r *Runner) read(ctx, life, work context.Context) {
+	pause := pauses{most: readPauseMost}
+	for {
+		free := r.waitForSlot(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		entries, err := r.src.Read(ctx, free)
+		if err != nil && ctx.Err() == nil {
+			r.reads.failed(err)
+			rest(ctx, pause.after())
+			continue
+		}
+		if err == nil {
+			r.reads.worked()
+			pause.next = 0
+		}
+		for _, e := range entries {
+			r.take()
+			go func() {
+				defer r.free()
+				(&delivery{Runner: r, reading: ctx, life: life, work: work, entry: e}).run()
+			}()
+		}
+	}
+}
+
+// drain waits for deliveries in flight, cancels what is left after the drain time, and leaves the stage.
+func (r *Runner) drain(life context.Context, cancelWork context.CancelCauseFunc, end func()) {
+	r.log.Info("draining", "in_flight", r.inFlight())
+	if !r.waitIdle(r.cfg.DrainTimeout) {
+		r.log.Warn("drain time is over; cancelling what is in flight", "in_flight", r.inFlight())
+		cancelWork(errDrained)
+		if !r.waitIdle(abandonGrace + settleGrace) {
+			r.log.Warn("leaving entries pending; others take them over", "in_flight", r.inFlight())
+		}
+	}
+	ctx, cancel := context.WithTimeout(life, settleGrace)
+	defer cancel()
+	if err := r.src.Leave(ctx); err != nil {
+		r.log.Warn("could not leave the stage; the lease runs out by itself", "err", err)
+	}
+	end() // calls that still repeat give up
+	r.waitIdle(time.Second)
+}
+
+// waitForSlot waits until there is a free slot and returns how many there are; 0 when ctx ended.
+func (r *Runner) waitForSlot(ctx context.Context) int {
+	for ctx.Err() == nil {
+		if free := r.cfg.Concurrency - r.inFlight(); free > 0 {
+			return free
+		}
+		select {
+		case <-r.freed:
+		case <-ctx.Done():
+		}
+	}
+	return 0
+}
+
+func (r *Runner) inFlight() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.busy
+}
+
+func (r *Runner) take() {
+	r.mu.Lock()
+	r.busy++
+	r.mu.Unlock()
+	r.obs.InFlight(string(r.stage.Name), 1)
+}
+
+func (r *Runner) free() {
+	r.obs.InFlight(string(r.stage.Name), -1)
+	r.mu.Lock()
+	r.busy--
+	if r.busy == 0 && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
+	}
+	r.mu.Unlock()
+	select {
+	case r.freed <- struct{}{}:
+	default:
+	}
+}
+
+// waitIdle waits until nothing is in flight and reports whether that came true in time. Nothing must be taken meanwhile.
+func (r *Runner) waitIdle(limit time.Duration) bool {
+	r.mu.Lock()
+	if r.busy == 0 {
+		r.mu.Unlock()
+		return true
+	}
+	if r.idle == nil {
+		r.idle = make(chan struct{})
+	}
+	idle := r.idle
+	r.mu.Unlock()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-idle:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// begin notes that a job is in flight here; it reports false if it was already, as when an entry was added twice.
+func (r *Runner) begin(jobID string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.begun[jobID]; ok {
+		return false
+	}
+	r.begun[jobID] = struct{}{}
+	return true
+}
+
+func (r *Runner) ended(jobID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.begun, jobID)
+}
+
+// alive is what the ledger asks about the last owner of a job. This process has no delivery of that job in flight, so if it
+// is the owner, an answer was lost and nobody works on it.
+func (r *Runner) alive(ctx context.Context, consumer string) (bool, error) {
+	if consumer == r.src.Consumer() {
+		return false, nil
+	}
+	return r.src.Alive(ctx, consumer)
+}
+
+// rest pauses; it ends early when ctx does.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
