@@ -1,0 +1,247 @@
+package intake
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"oktalk/internal/audio"
+	"oktalk/internal/evaluation"
+	"oktalk/internal/telemetry"
+)
+
+const (
+	// putGrace is what the object store gets after scoring has ended. Halved, a store that is merely busy sends recordings
+	// through the database; doubled, a client waits a second longer while the store is away.
+	putGrace = 500 * time.Millisecond
+	// storeTimeout bounds the transaction, which goes on when the client has gone.
+	storeTimeout = 10 * time.Second
+	// releaseTimeout bounds the freeing of an idempotency key, for which a refused client waits.
+	releaseTimeout = 3 * time.Second
+	// cleanupTimeout bounds the removal of a recording that was not used: the object store's own 30 s, and some.
+	cleanupTimeout = 40 * time.Second
+	// doubtPause is how long a commit of unknown outcome may still come true: longer than storeTimeout and than the server
+	// needs to notice a closed connection while a statement runs.
+	doubtPause = 30 * time.Second
+)
+
+// Assessor scores an utterance.
+type Assessor interface {
+	// Assess scores 16 kHz mono samples against the text. The error is a [*evaluation.Refusal] when the recording cannot be
+	// scored (text-mismatch and the like) or the assessor is down or too busy (assessor-unavailable).
+	Assess(ctx context.Context, samples []int16, text, language string) (*evaluation.Assessment, error)
+}
+
+// Decoder reads a recording of any supported format.
+type Decoder interface {
+	// Decode returns 16 kHz mono samples. The error is a [*evaluation.Refusal] when the recording cannot be read.
+	Decode(ctx context.Context, data []byte) (audio.Clip, audio.Info, error)
+}
+
+// Recordings stores recordings.
+type Recordings interface {
+	Put(ctx context.Context, key, contentType string, body []byte) error
+	DeletePrefix(ctx context.Context, prefix string) error
+}
+
+// CreateOptions is what is stored along with an evaluation.
+type CreateOptions struct {
+	IdempotencyKey string // its result becomes the evaluation; empty: none
+	Spooled        []byte // the recording, if the object store did not take it
+	Traceparent    string // W3C trace context for the jobs; may be empty
+}
+
+// Evaluations stores evaluations.
+type Evaluations interface {
+	// Create stores an evaluation and all that follows from it, or nothing. The error wraps [evaluation.ErrFull] when the
+	// spool takes no more.
+	Create(ctx context.Context, e *evaluation.Evaluation, opt CreateOptions) error
+	// Get finds an evaluation of the user; [evaluation.ErrNotFound] if there is none.
+	Get(ctx context.Context, userID, id string) (*evaluation.Evaluation, error)
+}
+
+// Idempotency remembers which request made what.
+type Idempotency interface {
+	// Reserve claims a key. It returns the id of what the first request made, or an empty one if this is the first. Errors:
+	// [evaluation.ErrIdempotencyConflict] while the first runs, [evaluation.ErrIdempotencyMismatch] for other content.
+	Reserve(ctx context.Context, userID, key string, fingerprint []byte) (evaluationID string, err error)
+	// Release frees a key that has no result.
+	Release(ctx context.Context, userID, key string) error
+}
+
+// Deps are the parts a [Service] works with. All are needed.
+type Deps struct {
+	Assessor    Assessor
+	Decoder     Decoder
+	Gate        func(audio.Clip) error // refuses what cannot be scored: [audio.Check]
+	Recordings  Recordings
+	Evaluations Evaluations
+	Idempotency Idempotency
+	Log         *slog.Logger
+}
+
+// Request is a recording to take in.
+type Request struct {
+	UserID           string
+	Audio            []byte
+	TargetText       string
+	Language         string              // of the target text, "en-US"
+	Category         evaluation.Category // empty: inferred from the text
+	FeedbackLanguage string              // "en" or "zh-CN"
+	DemoMode         evaluation.DemoMode
+	IdempotencyKey   string // empty: none
+	Traceparent      string // may be empty
+}
+
+// Service takes recordings in. It is safe for concurrent use.
+type Service struct {
+	d Deps
+
+	cleanup sync.WaitGroup
+	closing chan struct{} // closed by Close
+	close   sync.Once
+}
+
+// New makes a service.
+func New(d Deps) *Service { return &Service{d: d, closing: make(chan struct{})} }
+
+// Close waits until unused recordings are removed. Create must not be called any more.
+func (s *Service) Close() {
+	s.close.Do(func() { close(s.closing) })
+	s.cleanup.Wait()
+}
+
+// Create takes a recording in and returns its evaluation; replayed says that an earlier request with the same idempotency
+// key made it. Errors: a [*evaluation.Refusal] for what cannot be scored, the idempotency sentinels,
+// [evaluation.ErrFull] and [evaluation.ErrUnavailable] when it cannot be stored now. An error means that nothing is stored, except
+// that after ErrUnavailable from the transaction itself it may be; the same idempotency key tells.
+func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evaluation, replayed bool, err error) {
+	if req.TargetText, err = evaluation.CheckText(req.TargetText, req.Language); err != nil {
+		return nil, false, err
+	}
+	if req.Category == "" {
+		req.Category = evaluation.InferCategory(req.TargetText)
+	}
+	digest := sha256.Sum256(req.Audio)
+	if req.IdempotencyKey == "" {
+		e, err = s.take(ctx, req, digest[:])
+		return e, false, err
+	}
+	id, err := s.d.Idempotency.Reserve(ctx, req.UserID, req.IdempotencyKey, fingerprint(req, digest[:]))
+	if err != nil {
+		return nil, false, fmt.Errorf("reserve idempotency key: %w", err)
+	}
+	if id != "" {
+		e, err = s.d.Evaluations.Get(ctx, req.UserID, id)
+		return e, true, err
+	}
+	if e, err = s.take(ctx, req, digest[:]); err != nil {
+		s.release(ctx, req)
+		return nil, false, err
+	}
+	return e, false, nil
+}
+
+func (s *Service) take(ctx context.Context, req Request, digest []byte) (*evaluation.Evaluation, error) {
+	clip, info, err := s.d.Decoder.Decode(ctx, req.Audio)
+	if err != nil {
+		return nil, fmt.Errorf("decode recording: %w", err)
+	}
+	if err := s.d.Gate(clip); err != nil {
+		return nil, err
+	}
+	e := newEvaluation(req, info, digest)
+	put := s.startPut(ctx, e.Recording, req.Audio)
+	if err := s.score(ctx, e, clip.Samples); err != nil {
+		s.discard(put, e)
+		return nil, err
+	}
+	opt := CreateOptions{IdempotencyKey: req.IdempotencyKey, Traceparent: req.Traceparent}
+	if err := put.wait(putGrace); err != nil {
+		s.d.Log.Warn("recording goes into the spool", telemetry.KeyEvaluation, e.ID, telemetry.KeyErr, err)
+		opt.Spooled = req.Audio
+	}
+	if err := ctx.Err(); err != nil {
+		s.discard(put, e)
+		return nil, fmt.Errorf("client went away: %w", err)
+	}
+	if err := s.store(ctx, e, opt); err != nil {
+		s.settleDoubt(put, e, err)
+		return nil, err
+	}
+	return e, nil
+}
+
+// score sets the assessment. The overall score and the level are ours whoever measured the rest, so that scores compare.
+func (s *Service) score(ctx context.Context, e *evaluation.Evaluation, samples []int16) error {
+	a, err := s.d.Assessor.Assess(ctx, samples, e.TargetText, e.Language)
+	if err != nil {
+		return fmt.Errorf("assess %s: %w", e.ID, err)
+	}
+	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, a.Scores.Prosody)
+	a.Level = evaluation.LevelOf(a.Scores.Overall, a.Scores.Integrity)
+	e.Assessment = a
+	e.Plan()
+	return nil
+}
+
+// store runs the transaction. It goes on when the client goes away: a commit that is interrupted has no known outcome.
+func (s *Service) store(ctx context.Context, e *evaluation.Evaluation, opt CreateOptions) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := s.d.Evaluations.Create(ctx, e, opt); err != nil {
+		return fmt.Errorf("store %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+func (s *Service) release(ctx context.Context, req Request) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := s.d.Idempotency.Release(ctx, req.UserID, req.IdempotencyKey); err != nil {
+		s.d.Log.Warn("idempotency key stays taken for two minutes", telemetry.KeyUser, req.UserID, telemetry.KeyErr, err)
+	}
+}
+
+func newEvaluation(req Request, info audio.Info, digest []byte) *evaluation.Evaluation {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	id := "eval_" + strings.ToLower(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
+	return &evaluation.Evaluation{
+		ID: id, UserID: req.UserID, Version: 1, CreatedAt: now, UpdatedAt: now,
+		TargetText: req.TargetText, Language: req.Language, Category: req.Category,
+		FeedbackLanguage: req.FeedbackLanguage, DemoMode: req.DemoMode,
+		Recording: evaluation.Recording{
+			ObjectKey: objectPrefix(id) + "recording." + string(info.Format), Format: string(info.Format), ContentType: info.ContentType,
+			Bytes: int64(len(req.Audio)), SHA256: digest, Duration: info.Duration,
+		},
+	}
+}
+
+// objectPrefix is where all objects of one evaluation are.
+func objectPrefix(id string) string { return "evaluations/" + id + "/" }
+
+// fingerprint is the same for requests that ask for the same: fields and content, not the bytes of the request.
+func fingerprint(req Request, digest []byte) []byte {
+	b, err := json.Marshal([]string{
+		req.TargetText, req.Language, string(req.Category), req.FeedbackLanguage, string(req.DemoMode), fmt.Sprintf("%x", digest),
+	})
+	if err != nil {
+		panic("marshal strings: " + err.Error()) // encoding/json cannot fail on strings
+	}
+	sum := sha256.Sum256(b)
+	return sum[:]
+}
+
+// outcomeUnknown reports whether a transaction that ended with err may have been committed.
+func outcomeUnknown(err error) bool {
+	return errors.Is(err, evaluation.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,501 @@
+package intake_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"oktalk/internal/audio"
+	"oktalk/internal/evaluation"
+	"oktalk/internal/intake"
+)
+
+// world is everything around the service, in memory. Fields that are functions replace the usual behaviour.
+type world struct {
+	assess  func(ctx context.Context) (*evaluation.Assessment, error)
+	put     func(ctx context.Context) error
+	create  func(ctx context.Context, e *evaluation.Evaluation, opt intake.CreateOptions) error
+	decode  func() error
+	gate    func(audio.Clip) error
+	release func() error
+
+	mu       sync.Mutex
+	objects  map[string][]byte
+	stored   map[string]*evaluation.Evaluation
+	options  map[string]intake.CreateOptions
+	keys     map[string]*reservation
+	assessed int
+}
+
+type reservation struct {
+	fingerprint  []byte
+	evaluationID string
+}
+
+func newWorld() *world {
+	return &world{
+		objects: map[string][]byte{}, stored: map[string]*evaluation.Evaluation{},
+		options: map[string]intake.CreateOptions{}, keys: map[string]*reservation{},
+	}
+}
+
+func (w *world) service() *intake.Service {
+	return intake.New(intake.Deps{
+		Assessor: w, Decoder: w, Gate: w.check, Recordings: w, Evaluations: w, Idempotency: w, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func (w *world) check(c audio.Clip) error {
+	if w.gate != nil {
+		return w.gate(c)
+	}
+	return nil
+}
+
+func (w *world) Assess(ctx context.Context, _ []int16, text, _ string) (*evaluation.Assessment, error) {
+	w.mu.Lock()
+	w.assessed++
+	w.mu.Unlock()
+	if w.assess != nil {
+		return w.assess(ctx)
+	}
+	a := &evaluation.Assessment{Assessor: "fake", Scores: evaluation.Scores{Accuracy: 75, Fluency: 82, Integrity: 100}}
+	for _, word := range evaluation.TextWords(text) {
+		a.Words = append(a.Words, evaluation.Word{Text: word, Score: 75, Error: evaluation.WordCorrect})
+	}
+	return a, nil
+}
+
+func (w *world) Decode(context.Context, []byte) (audio.Clip, audio.Info, error) {
+	if w.decode != nil {
+		if err := w.decode(); err != nil {
+			return audio.Clip{}, audio.Info{}, err
+		}
+	}
+	return audio.Clip{Rate: 16000, Samples: make([]int16, 16000)}, audio.Info{Format: "wav", ContentType: "audio/wav", Duration: time.Second}, nil
+}
+
+func (w *world) Put(ctx context.Context, key, _ string, body []byte) error {
+	if w.put != nil {
+		if err := w.put(ctx); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects[key] = body
+	return nil
+}
+
+func (w *world) DeletePrefix(_ context.Context, prefix string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.objects {
+		if strings.HasPrefix(key, prefix) {
+			delete(w.objects, key)
+		}
+	}
+	return nil
+}
+
+func (w *world) Create(ctx context.Context, e *evaluation.Evaluation, opt intake.CreateOptions) error {
+	if w.create != nil {
+		if err := w.create(ctx, e, opt); err != nil {
+			return err
+		}
+	}
+	w.keep(e, opt)
+	return nil
+}
+
+func (w *world) keep(e *evaluation.Evaluation, opt intake.CreateOptions) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stored[e.ID], w.options[e.ID] = e, opt
+	if opt.IdempotencyKey != "" {
+		w.keys[e.UserID+" "+opt.IdempotencyKey].evaluationID = e.ID
+	}
+}
+
+func (w *world) Get(_ context.Context, userID, id string) (*evaluation.Evaluation, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e, ok := w.stored[id]
+	if !ok || e.UserID != userID {
+		return nil, evaluation.ErrNotFound
+	}
+	return e, nil
+}
+
+func (w *world) Reserve(_ context.Context, userID, key string, fingerprint []byte) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, ok := w.keys[userID+" "+key]
+	switch {
+	case !ok:
+		w.keys[userID+" "+key] = &reservation{fingerprint: fingerprint}
+		return "", nil
+	case !bytes.Equal(r.fingerprint, fingerprint):
+		return "", evaluation.ErrIdempotencyMismatch
+	case r.evaluationID == "":
+		return "", evaluation.ErrIdempotencyConflict
+	}
+	return r.evaluationID, nil
+}
+
+func (w *world) Release(ctx context.Context, userID, key string) error {
+	if w.release != nil {
+		return w.release()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r, ok := w.keys[userID+" "+key]; ok && r.evaluationID == "" {
+		delete(w.keys, userID+" "+key)
+	}
+	return nil
+}
+
+// wantNothing checks that nothing of a request is left.
+func (w *world) wantNothing(t *testing.T) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.stored) != 0 || len(w.objects) != 0 || len(w.keys) != 0 {
+		t.Errorf("left over: %d evaluations, %d objects, %d idempotency keys, want none", len(w.stored), len(w.objects), len(w.keys))
+	}
+}
+
+func request() intake.Request {
+	return intake.Request{
+		UserID: "user_1", Audio: []byte("RIFF audio"), TargetText: "  I like\napples ", Language: "en-US", FeedbackLanguage: "en",
+		DemoMode: evaluation.DemoAuto,
+	}
+}
+
+func keyed(key string) intake.Request {
+	r := request()
+	r.IdempotencyKey = key
+	return r
+}
+
+func TestCreateStoresTheWholeEvaluation(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	r := request()
+	r.Traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	s := w.service()
+	e, replayed, err := s.Create(t.Context(), r)
+	if err != nil || replayed {
+		t.Fatalf("Create = %v, replayed %v", err, replayed)
+	}
+	s.Close()
+	if !regexp.MustCompile(`^eval_[0-9a-hjkmnp-tv-z]{26}$`).MatchString(e.ID) {
+		t.Errorf("id = %q, want eval_ and a lower-case ULID", e.ID)
+	}
+	sum := sha256.Sum256(r.Audio)
+	wantRecording := evaluation.Recording{
+		ObjectKey: "evaluations/" + e.ID + "/recording.wav", Format: "wav", ContentType: "audio/wav", Bytes: 10, SHA256: sum[:], Duration: time.Second,
+	}
+	if diff := cmp.Diff(wantRecording, e.Recording); diff != "" {
+		t.Errorf("recording (-want +got):\n%s", diff)
+	}
+	if e.TargetText != "I like apples" || e.Category != evaluation.CategorySentence || e.Version != 1 || e.Status != evaluation.StatusProcessing {
+		t.Errorf("evaluation = %q, %s, version %d, %s", e.TargetText, e.Category, e.Version, e.Status)
+	}
+	if got := e.Assessment; got.Scores.Overall != 77 || got.Level != evaluation.LevelB {
+		t.Errorf("overall %d, level %s, want 77 and B", got.Scores.Overall, got.Level)
+	}
+	if len(e.Artifacts) != 3 || e.Percent() != 40 {
+		t.Errorf("artifacts = %v at %d %%, want three at 40 %%", e.Artifacts, e.Percent())
+	}
+	if !bytes.Equal(w.objects[wantRecording.ObjectKey], r.Audio) || w.stored[e.ID] != e {
+		t.Error("recording or evaluation is not stored")
+	}
+	if diff := cmp.Diff(intake.CreateOptions{Traceparent: r.Traceparent}, w.options[e.ID]); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefusalsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	refuse := evaluation.Refuse("any", "Try again.")
+	for name, prepare := range map[string]func(*world, *intake.Request){
+		"text":      func(_ *world, r *intake.Request) { r.TargetText = "我喜欢苹果" },
+		"decoder":   func(w *world, _ *intake.Request) { w.decode = func() error { return refuse } },
+		"gate":      func(w *world, _ *intake.Request) { w.gate = func(audio.Clip) error { return refuse } },
+		"assessor":  func(w *world, _ *intake.Request) { w.assess = func(context.Context) (*evaluation.Assessment, error) { return nil, refuse } },
+		"full":      func(w *world, _ *intake.Request) { w.create = failCreate(fmt.Errorf("spool: %w", evaluation.ErrFull)) },
+		"statement": func(w *world, _ *intake.Request) { w.create = failCreate(errors.New("check violated")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, r := newWorld(), keyed("k")
+			prepare(w, &r)
+			s := w.service()
+			if _, _, err := s.Create(t.Context(), r); err == nil {
+				t.Fatal("Create succeeded")
+			}
+			if len(w.keys) != 0 {
+				t.Error("the idempotency key is still taken when the answer is given")
+			}
+			s.Close()
+			w.wantNothing(t)
+		})
+	}
+}
+
+func failCreate(err error) func(context.Context, *evaluation.Evaluation, intake.CreateOptions) error {
+	return func(context.Context, *evaluation.Evaluation, intake.CreateOptions) error { return err }
+}
+
+func TestTextIsCheckedBeforeAudio(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.decode = func() error { t.Error("the audio was decoded"); return nil }
+	r := request()
+	r.TargetText = strings.Repeat("a", 600)
+	var refusal *evaluation.Refusal
+	if _, _, err := w.service().Create(t.Context(), r); !errors.As(err, &refusal) || refusal.Problem != "invalid-text" {
+		t.Errorf("Create = %v, want invalid-text", err)
+	}
+}
+
+func TestSlowStoreIsGivenHalfASecondAfterScoring(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		put, scoring time.Duration
+		spooled      bool
+		took         time.Duration
+	}{
+		"faster than scoring":      {put: time.Second, scoring: 2 * time.Second, took: 2 * time.Second},
+		"a little slower":          {put: 2400 * time.Millisecond, scoring: 2 * time.Second, took: 2400 * time.Millisecond},
+		"half a second and more":   {put: 3 * time.Second, scoring: 2 * time.Second, spooled: true, took: 2500 * time.Millisecond},
+		"slow while scoring is at": {put: time.Hour, scoring: 0, spooled: true, took: 500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.put = func(ctx context.Context) error { return wait(ctx, tc.put) }
+				w.assess = func(ctx context.Context) (*evaluation.Assessment, error) {
+					return &evaluation.Assessment{Scores: evaluation.Scores{Accuracy: 50, Fluency: 50, Integrity: 100}}, wait(ctx, tc.scoring)
+				}
+				s := w.service()
+				start := time.Now()
+				e, _, err := s.Create(t.Context(), request())
+				if err != nil {
+					t.Fatalf("Create = %v", err)
+				}
+				if took := time.Since(start); took != tc.took {
+					t.Errorf("Create took %v, want %v", took, tc.took)
+				}
+				s.Close()
+				if got := w.options[e.ID].Spooled != nil; got != tc.spooled {
+					t.Errorf("spooled = %v, want %v", got, tc.spooled)
+				}
+				if got := len(w.objects) == 1; got == tc.spooled {
+					t.Errorf("in the object store = %v, want %v", got, !tc.spooled)
+				}
+			})
+		})
+	}
+}
+
+// wait waits for d or until ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestStoreAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.put = func(context.Context) error { return evaluation.ErrUnavailable }
+	e, _, err := w.service().Create(t.Context(), request())
+	if err != nil {
+		t.Fatalf("Create while the object store is away = %v", err)
+	}
+	if got := w.options[e.ID].Spooled; !bytes.Equal(got, request().Audio) {
+		t.Errorf("spooled %q, want the recording", got)
+	}
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	s := w.service()
+	first, _, err := s.Create(t.Context(), keyed("k"))
+	if err != nil {
+		t.Fatalf("Create = %v", err)
+	}
+	again := keyed("k")
+	again.TargetText, again.Category = "I like apples", evaluation.CategorySentence // the same, said otherwise
+	second, replayed, err := s.Create(t.Context(), again)
+	if err != nil || !replayed || second.ID != first.ID {
+		t.Errorf("same request again = %v, replayed %v, %v, want the first evaluation", second, replayed, err)
+	}
+	if w.assessed != 1 {
+		t.Errorf("scored %d times, want once", w.assessed)
+	}
+	for name, change := range map[string]func(*intake.Request){
+		"audio": func(r *intake.Request) { r.Audio = []byte("other") }, "text": func(r *intake.Request) { r.TargetText = "I like pears" },
+		"demo": func(r *intake.Request) { r.DemoMode = evaluation.DemoNever }, "feedback language": func(r *intake.Request) { r.FeedbackLanguage = "zh-CN" },
+	} {
+		r := keyed("k")
+		change(&r)
+		if _, _, err := s.Create(t.Context(), r); !errors.Is(err, evaluation.ErrIdempotencyMismatch) {
+			t.Errorf("other %s with the same key = %v, want ErrIdempotencyMismatch", name, err)
+		}
+	}
+	other := keyed("k")
+	other.UserID = "user_2"
+	if e, replayed, err := s.Create(t.Context(), other); err != nil || replayed || e.ID == first.ID {
+		t.Errorf("another user's same key = %v, %v, %v, want an evaluation of its own", e, replayed, err)
+	}
+}
+
+func TestSameKeyAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	w.assess = func(context.Context) (*evaluation.Assessment, error) {
+		close(begun)
+		<-goOn
+		return &evaluation.Assessment{}, nil
+	}
+	s := w.service()
+	first := make(chan error, 1)
+	go func() {
+		_, _, err := s.Create(context.Background(), keyed("k"))
+		first <- err
+	}()
+	<-begun
+	for range 5 {
+		if _, _, err := s.Create(t.Context(), keyed("k")); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
+			t.Errorf("Create while the first runs = %v, want ErrIdempotencyConflict", err)
+		}
+	}
+	close(goOn)
+	if err := <-first; err != nil {
+		t.Errorf("first Create = %v", err)
+	}
+	if len(w.stored) != 1 {
+		t.Errorf("%d evaluations stored, want 1", len(w.stored))
+	}
+}
+
+func TestClientGoesAwayWhileScoring(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	ctx, cancel := context.WithCancel(t.Context())
+	w.assess = func(ctx context.Context) (*evaluation.Assessment, error) {
+		cancel()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	s := w.service()
+	if _, _, err := s.Create(ctx, keyed("k")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Create = %v, want context.Canceled", err)
+	}
+	s.Close()
+	w.wantNothing(t)
+}
+
+func TestClientGoesAwayBeforeTheTransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	ctx, cancel := context.WithCancel(t.Context())
+	w.assess = func(context.Context) (*evaluation.Assessment, error) {
+		cancel()
+		return &evaluation.Assessment{}, nil
+	}
+	s := w.service()
+	if _, _, err := s.Create(ctx, keyed("k")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Create = %v, want context.Canceled", err)
+	}
+	s.Close()
+	w.wantNothing(t)
+}
+
+func TestClientGoesAwayInsideTheTransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	ctx, cancel := context.WithCancel(t.Context())
+	w.create = func(ctx context.Context, _ *evaluation.Evaluation, _ intake.CreateOptions) error {
+		cancel()
+		return ctx.Err()
+	}
+	s := w.service()
+	e, _, err := s.Create(ctx, request())
+	if err != nil {
+		t.Fatalf("Create = %v, want the evaluation stored", err)
+	}
+	s.Close()
+	if w.stored[e.ID] == nil || len(w.objects) != 1 {
+		t.Error("the evaluation or its recording is missing")
+	}
+}
+
+func TestCommitOfUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.create = func(_ context.Context, e *evaluation.Evaluation, opt intake.CreateOptions) error {
+					if committed {
+						go func() { // the server finishes the commit after the connection broke
+							time.Sleep(5 * time.Second)
+							w.keep(e, opt)
+						}()
+					}
+					return fmt.Errorf("commit: %w", evaluation.ErrUnavailable)
+				}
+				s := w.service()
+				if _, _, err := s.Create(t.Context(), request()); !errors.Is(err, evaluation.ErrUnavailable) {
+					t.Fatalf("Create = %v, want ErrUnavailable", err)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				s.Close()
+				if got := len(w.objects) == 1; got != committed {
+					t.Errorf("recording kept = %v, want %v", got, committed)
+				}
+			})
+		})
+	}
+}
+
+func TestCloseWaitsForRemoval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put = func(context.Context) error { time.Sleep(3 * time.Second); return nil } // deaf to its context
+		w.assess = func(context.Context) (*evaluation.Assessment, error) { return nil, evaluation.Refuse("text-mismatch", "") }
+		s := w.service()
+		if _, _, err := s.Create(t.Context(), keyed("k")); err == nil {
+			t.Fatal("Create succeeded")
+		}
+		s.Close()
+		w.wantNothing(t)
+	})
+}
