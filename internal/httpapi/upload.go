@@ -1,0 +1,155 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	maxAudioBytes = 10 << 20
+	maxFormBytes  = maxAudioBytes + 256<<10 // the other fields, unknown ones too, and what separates them
+	maxFieldBytes = 64 << 10                // a text that long is refused for its length, with a better message
+)
+
+// form is the content of POST /v1/evaluations as sent; absent fields have their defaults.
+type form struct {
+	audio  []byte
+	fields map[string]string
+}
+
+// field is a text field of the form.
+type field struct {
+	name, fallback string
+	allowed        []string // empty: anything
+}
+
+// formFields are the text fields next to audio. target_text is the only one that must be there.
+var formFields = []field{
+	{name: "target_text"},
+	{name: "language", fallback: "en-US"},
+	{name: "category", allowed: []string{"", "word", "sentence", "paragraph"}},
+	{name: "feedback_language", fallback: "en", allowed: []string{"en", "zh-CN"}},
+	{name: "demo", fallback: "auto", allowed: []string{"auto", "always", "never"}},
+}
+
+// readRequest reads the form from a request. Errors are problems.
+func readRequest(w http.ResponseWriter, r *http.Request) (form, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
+		return form{}, invalid("The body must be multipart/form-data. Example: %s", curlExample)
+	}
+	if r.ContentLength > maxFormBytes {
+		return form{}, audioTooLarge()
+	}
+	f, err := readForm(multipart.NewReader(http.MaxBytesReader(w, r.Body, maxFormBytes), params["boundary"]))
+	// What is left of the server's time for reading must not end the request while the recording is scored.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not supported by test recorders, which have none
+	return f, err
+}
+
+const curlExample = `curl -H "Authorization: Bearer $KEY" -F audio=@me.wav -F target_text="I like apples" $URL/v1/evaluations`
+
+func readForm(parts *multipart.Reader) (form, error) {
+	f := form{fields: map[string]string{}}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return f.complete()
+		}
+		if err != nil {
+			return form{}, formError(err)
+		}
+		if err := f.add(part); err != nil {
+			return form{}, err
+		}
+	}
+}
+
+// add takes a part of the form; unknown ones are skipped.
+func (f *form) add(part *multipart.Part) error {
+	name := part.FormName()
+	if name == "audio" {
+		return f.addAudio(part)
+	}
+	if !slices.ContainsFunc(formFields, func(known field) bool { return known.name == name }) {
+		return nil
+	}
+	if _, again := f.fields[name]; again {
+		return invalid("The field %q is there twice. Send it once.", name)
+	}
+	b, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
+	if err != nil {
+		return formError(err)
+	}
+	if len(b) > maxFieldBytes && name == "target_text" {
+		return problem("invalid-text", "The target text is far too long; at most 500 characters are allowed. Split it into shorter texts.")
+	}
+	if len(b) > maxFieldBytes {
+		return invalid("The field %q is too long.", name)
+	}
+	f.fields[name] = string(b)
+	return nil
+}
+
+func (f *form) addAudio(part *multipart.Part) error {
+	if f.audio != nil {
+		return invalid(`The field "audio" is there twice. Send one recording.`)
+	}
+	b, err := io.ReadAll(io.LimitReader(part, maxAudioBytes+1))
+	if err != nil {
+		return formError(err)
+	}
+	if len(b) > maxAudioBytes {
+		return audioTooLarge()
+	}
+	f.audio = b
+	return nil
+}
+
+// complete checks that everything needed is there and fills in defaults.
+func (f form) complete() (form, error) {
+	if f.audio == nil {
+		return form{}, invalid(`The field "audio" is missing: the recording, as a file. Example: %s`, curlExample)
+	}
+	if _, ok := f.fields["target_text"]; !ok {
+		return form{}, invalid(`The field "target_text" is missing: the text that the learner was asked to read. Example: %s`, curlExample)
+	}
+	for _, known := range formFields {
+		if f.fields[known.name] == "" {
+			f.fields[known.name] = known.fallback
+		}
+		if len(known.allowed) > 0 && !slices.Contains(known.allowed, f.fields[known.name]) {
+			return form{}, invalid("The field %q must be one of %s. Example: -F %s=%s",
+				known.name, strings.Join(slices.DeleteFunc(slices.Clone(known.allowed), func(s string) bool { return s == "" }), ", "),
+				known.name, known.allowed[len(known.allowed)-1])
+		}
+	}
+	return f, nil
+}
+
+func audioTooLarge() *Problem {
+	return problem("audio-too-large", fmt.Sprintf("The recording is larger than %d MB. Send it compressed, for example as Opus, or shorter.", maxAudioBytes>>20))
+}
+
+// formError says what is wrong with a form that cannot be read to its end.
+func formError(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return audioTooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return invalid("The request did not arrive within %v. Send a smaller recording or use a faster connection.", readTimeout)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return invalid("The multipart body ends before its closing boundary.")
+	default:
+		return invalid("The multipart body is malformed. Example: %s", curlExample)
+	}
+}
