@@ -43,7 +43,9 @@ func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Regist
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, map[string]string{"status": "ok"}) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		status, body := Ready(r.Context(), checks)
 		writeStatus(w, status, body)
@@ -87,23 +89,49 @@ func writeStatus(w http.ResponseWriter, status int, body map[string]string) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// StageMetrics counts runs of stages; it is the pipeline's observer.
+// StageMetrics counts runs of stages; it is the observer of a pipeline's runners. It is safe for concurrent use.
 type StageMetrics struct {
-	runs     *prometheus.HistogramVec
-	inFlight *prometheus.GaugeVec
+	runs      *prometheus.HistogramVec
+	inFlight  *prometheus.GaugeVec
+	waits     *prometheus.CounterVec
+	abandoned *prometheus.GaugeVec
 }
 
 // NewStageMetrics registers the metrics of a worker's stages.
 func NewStageMetrics(reg prometheus.Registerer) *StageMetrics {
 	m := &StageMetrics{
 		runs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "oktalk_stage_run_seconds", Help: "Duration of runs of a stage, by outcome.",
+			Name: "oktalk_stage_run_seconds", Help: "Duration of runs of a stage, from begin to settle.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"stage", "outcome"}),
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "oktalk_stage_in_flight", Help: "Deliveries that this process is handling.",
 		}, []string{"stage"}),
+		waits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "oktalk_stage_waits_total", Help: "Jobs put off because a part of the environment was away.",
+		}, []string{"stage", "what"}),
+		abandoned: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "oktalk_stage_abandoned", Help: "Handlers that did not return after their deadline and still run.",
+		}, []string{"stage"}),
 	}
-	reg.MustRegister(m.runs, m.inFlight)
+	reg.MustRegister(m.runs, m.inFlight, m.waits, m.abandoned)
 	return m
+}
+
+// RunEnded counts a run.
+func (m *StageMetrics) RunEnded(stage, outcome string, took time.Duration) {
+	m.runs.WithLabelValues(stage, outcome).Observe(took.Seconds())
+}
+
+// InFlight adds delta to the deliveries being handled.
+func (m *StageMetrics) InFlight(stage string, delta int) {
+	m.inFlight.WithLabelValues(stage).Add(float64(delta))
+}
+
+// Waited counts a job that was put off.
+func (m *StageMetrics) Waited(stage, what string) { m.waits.WithLabelValues(stage, what).Inc() }
+
+// Abandoned adds delta to the handlers that ignore their deadline.
+func (m *StageMetrics) Abandoned(stage string, delta int) {
+	m.abandoned.WithLabelValues(stage).Add(float64(delta))
 }
