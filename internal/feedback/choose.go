@@ -102,7 +102,7 @@ func (r *reading) findings() []Issue {
 	return issues
 }
 
-// choose takes the first issue and, if there is one that is heavy enough and different enough, a second.
+// choose takes the first issue and, if there is one that is heavy enough, sure enough and different enough, a second.
 func choose(sorted []Issue) []Issue {
 	if len(sorted) == 0 {
 		return nil
@@ -112,7 +112,7 @@ func choose(sorted []Issue) []Issue {
 		if second.Weight < secondMin || second.Weight*secondShare < first.Weight {
 			break
 		}
-		if !alike(first, second) {
+		if !alike(first, second) && !second.Approximate {
 			return []Issue{first, second}
 		}
 	}
@@ -126,6 +126,8 @@ func alike(a, b Issue) bool {
 		return a.Phone == b.Phone || a.Heard != "" && a.Heard == b.Phone && a.Phone == b.Heard
 	case a.Kind.aboutFlow() && b.Kind.aboutFlow():
 		return true
+	case a.Word.Text != "" && strings.EqualFold(a.Word.Text, b.Word.Text) && (a.Kind == IssueOmission || b.Kind == IssueOmission):
+		return true // the text has the word twice; naming both would confuse
 	case a.Kind == IssuePartial || b.Kind == IssuePartial:
 		return !(a.Kind == IssueSound || b.Kind == IssueSound)
 	default:
@@ -175,12 +177,13 @@ func (r *reading) weakSounds(w word) []Issue {
 	return found
 }
 
-// finding reports whether a phone is worth talking about, and the other sound that was heard.
+// finding reports whether a phone is worth talking about, and the other sound that was heard. A vowel heard for a consonant,
+// or the reverse, is a slip of the alignment more often than of the tongue: the sound was not clear, and no more is said.
 func finding(w word, p evaluation.Phoneme) (heard string, ok bool) {
 	if !isPhone(p.ARPAbet) {
 		return "", false
 	}
-	if isPhone(p.Heard) && p.Heard != p.ARPAbet {
+	if isPhone(p.Heard) && p.Heard != p.ARPAbet && isVowel(p.Heard) == isVowel(p.ARPAbet) {
 		heard = p.Heard
 	}
 	if w.Error == evaluation.WordMispronunciation {
@@ -256,16 +259,20 @@ func merge(issues []Issue, f Issue) []Issue {
 
 // missing finds words that were not heard.
 func (r *reading) missing() []Issue {
-	var left []WordRef
+	var left, unclear []WordRef // unclear: cannot be quoted, or the text has the word twice and it was heard once
 	for _, w := range r.words {
-		if w.Error == evaluation.WordOmission {
-			left = append(left, w.ref())
+		switch ref := w.ref(); {
+		case w.Error != evaluation.WordOmission:
+		case ref.Text == "" || r.heard(w.Text):
+			unclear = append(unclear, ref)
+		default:
+			left = append(left, ref)
 		}
 	}
+	left = append(left, unclear...)
 	if len(left) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(left, func(a, b WordRef) int { return cmp.Compare(btoi(a.Text == ""), btoi(b.Text == "")) })
 	f := Issue{Kind: IssueOmission, Word: left[0], Count: len(left), Weight: min(900, 450+100*(len(left)-1))}
 	if len(left) > 1 {
 		f.More = left[1:2]
@@ -274,6 +281,11 @@ func (r *reading) missing() []Issue {
 		f.Kind, f.Weight = IssuePartial, partialWeight
 	}
 	return []Issue{f}
+}
+
+// heard reports whether a word was spoken somewhere.
+func (r *reading) heard(text string) bool {
+	return slices.ContainsFunc(r.words, func(w word) bool { return w.spoken() && strings.EqualFold(w.Text, text) })
 }
 
 // added finds words that are not in the text.
@@ -365,11 +377,4 @@ func pick(seed, slot string, n int) int {
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33
 	return int(x % uint64(n))
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

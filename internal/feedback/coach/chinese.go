@@ -20,7 +20,7 @@ func (c chinese) praise() string {
 	w := c.word(c.plan.Praise.Word)
 	kind := c.plan.Praise.Kind
 	if c.plan.Category == evaluation.CategoryWord && (kind == feedback.PraisePerfect || kind == feedback.PraiseClear) {
-		return c.among("praise", "太棒了，读得很清楚！", "真不错，读得很清楚。", "很好，每个音我都听到了。", "非常好，一听就懂。")
+		return c.praiseOneWord(kind)
 	}
 	switch kind {
 	case feedback.PraisePerfect:
@@ -39,6 +39,13 @@ func (c chinese) praise() string {
 	default:
 		return c.among("praise", "谢谢你的录音，每练一次都有帮助。", "愿意开口练习，这很好。", "已经迈出了第一步，这最重要。", "敢于挑战这段话，很好。")
 	}
+}
+
+func (c chinese) praiseOneWord(k feedback.PraiseKind) string {
+	if k == feedback.PraisePerfect {
+		return c.among("praise", "太棒了，读得非常清楚！", "读得真好，每个部分都很清楚。", "非常好，一听就懂！")
+	}
+	return c.among("praise", "真不错，读得很清楚。", "很好，听起来很清楚。", "做得好，一听就懂。")
 }
 
 func (c chinese) finding(i feedback.Issue) string {

@@ -186,16 +186,192 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func TestEveryTextPassesTheCheck(t *testing.T) {
+// The properties hold for texts as a learner reads them, so they are checked against the assessment, not against the plan's own
+// reasons.
+func TestTextsAreTrue(t *testing.T) {
 	t.Parallel()
 	for n := range 6000 {
 		e := reading(n)
 		p, text := write(t, e)
-		if err := feedback.Check(text, p); err != nil {
-			t.Fatalf("Check = %v\n%s=> %s", err, describe(e), text)
+		for _, problem := range append(faults(e, p, text), contradictions(e, text)...) {
+			t.Errorf("%s\n%s=> %s", problem, describe(e), text)
 		}
-		if !utf8.ValidString(text) {
-			t.Fatalf("%s: not UTF-8: %q", e.ID, text)
+		if t.Failed() {
+			return
 		}
 	}
+}
+
+// faults are what is bad about a text whatever it was written from, and what the plan names although it is not there.
+func faults(e *evaluation.Evaluation, p feedback.Plan, text string) []string {
+	var out []string
+	if err := feedback.Check(text, p); err != nil {
+		out = append(out, err.Error())
+	}
+	if !utf8.ValidString(text) {
+		out = append(out, "not UTF-8")
+	}
+	if len(p.Issues) > 2 {
+		out = append(out, "more than two issues")
+	}
+	for _, i := range p.Issues {
+		if !present(e, i) {
+			out = append(out, fmt.Sprintf("issue %+v is not in the assessment", i))
+		}
+	}
+	if w := p.Praise.Word; w.Number > 0 {
+		if x := target(e, w.Number); x.Error != evaluation.WordCorrect || x.Score < 85 || x.Approximate {
+			out = append(out, fmt.Sprintf("praise for %q, scored %d", x.Text, x.Score))
+		}
+	}
+	for _, i := range p.Issues {
+		if p.Praise.Word.Text != "" && strings.EqualFold(i.Word.Text, p.Praise.Word.Text) {
+			out = append(out, fmt.Sprintf("%q is praised and corrected", i.Word.Text))
+		}
+	}
+	return out
+}
+
+// contradictions are general claims of a text that the scores do not bear out.
+func contradictions(e *evaluation.Evaluation, text string) []string {
+	s := e.Assessment.Scores
+	weak, missing, extra := 0, 0, 0
+	for _, w := range e.Assessment.Words {
+		switch w.Error {
+		case evaluation.WordOmission:
+			missing++
+		case evaluation.WordInsertion:
+			extra++
+		default:
+			weak += btoi(w.Error == evaluation.WordMispronunciation || w.Score < 80)
+		}
+	}
+	claims := []struct {
+		holds bool
+		words []string
+	}{
+		{weak == 0 && missing == 0 && s.Accuracy >= 85, []string{
+			"very word was clear", "each word was clear", "all of your words", "every word clearly", "Everything was clear", "clear words",
+			"每个词都", "每个词我都听清", "所有的词都", "从头到尾都很清楚", "清楚又自然", "Excellent", "Wonderful", "太棒了", "真精彩",
+		}},
+		{missing == 0, []string{"whole text, well", "heard every word", "leave out", "start to end", "都读完", "每个词我都听到", "没有漏", "读完整了"}},
+		{missing > 0, []string{"did not hear", "got lost", "could not find", "missing this time", "only a part", "only some", "没有听到", "漏掉", "别忘了", "一部分", "其中一些"}},
+		{extra > 0, []string{"extra", "also heard", "were added", "was added", "还听到", "多了一个", "多了几个", "原文里没有"}},
+		{s.Fluency >= 85, []string{"smoothly, well", "flowed", "Nice and smooth", "steady flow", "很流畅", "接得很顺", "读得很顺", "整体很连贯"}},
+		{s.Fluency < 80, []string{"long pause", "stopped for a while", "long break", "slowly this time", "quite slow", "fast this time", "very quick", "hurry", "flow together yet",
+			"stopped and started", "quite steady", "停顿", "停了一会儿", "比较慢", "有点慢", "很快。", "有点快", "有点急", "还不太连贯", "断断续续", "还不太稳"}},
+		{s.Prosody != nil && *s.Prosody < 50, []string{"one level", "melody", "rise and fall", "语调", "起伏"}},
+	}
+	var out []string
+	for _, c := range claims {
+		for _, w := range c.words {
+			if !c.holds && strings.Contains(text, w) {
+				out = append(out, fmt.Sprintf("the text says %q", w))
+			}
+		}
+	}
+	return out
+}
+
+// present reports whether the assessment has what an issue says.
+func present(e *evaluation.Evaluation, i feedback.Issue) bool {
+	has := func(error_ evaluation.WordError) bool {
+		return slices.ContainsFunc(e.Assessment.Words, func(w evaluation.Word) bool { return w.Error == error_ })
+	}
+	switch w := target(e, i.Word.Number); i.Kind {
+	case feedback.IssueSound:
+		return slices.ContainsFunc(w.Phonemes, func(p evaluation.Phoneme) bool {
+			return p.ARPAbet == i.Phone && p.Score < 85 && (i.Heard == "" || i.Heard == p.Heard)
+		}) && w.Approximate == i.Approximate
+	case feedback.IssueWord:
+		return w.Error == evaluation.WordMispronunciation
+	case feedback.IssueOmission:
+		return w.Error == evaluation.WordOmission
+	case feedback.IssuePartial:
+		return e.Assessment.Scores.Integrity < 60
+	case feedback.IssueInsertion:
+		return has(evaluation.WordInsertion)
+	case feedback.IssueFlat:
+		return e.Assessment.Scores.Prosody != nil && *e.Assessment.Scores.Prosody < 50
+	default:
+		return e.Assessment.Scores.Fluency < 80
+	}
+}
+
+// target is a word of the target text by its number from 1.
+func target(e *evaluation.Evaluation, number int) evaluation.Word {
+	for _, w := range e.Assessment.Words {
+		if w.Error == evaluation.WordInsertion {
+			continue
+		}
+		if number--; number == 0 {
+			return w
+		}
+	}
+	return evaluation.Word{}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func TestTheSameEvaluationAlwaysReadsTheSame(t *testing.T) {
+	t.Parallel()
+	for n := range 300 {
+		_, first := write(t, reading(n))
+		for range 3 {
+			if _, again := write(t, reading(n)); again != first {
+				t.Fatalf("%d reads %q and %q", n, first, again)
+			}
+		}
+	}
+}
+
+func TestAttemptsVary(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{3, 6, 8, 14} { // readings with findings, in both languages
+		texts := map[string]bool{}
+		for attempt := range 10 {
+			e := reading(n)
+			e.ID = fmt.Sprintf("eval_01jd%d", attempt)
+			_, text := write(t, e)
+			texts[text] = true
+		}
+		if len(texts) < 9 {
+			t.Errorf("ten attempts at reading %d gave %d different texts, want at least 9", n, len(texts))
+		}
+	}
+}
+
+func TestWriteRefusesOtherLanguages(t *testing.T) {
+	t.Parallel()
+	_, err := coach.New().Write(t.Context(), feedback.Request{Seed: "x", Plan: feedback.Plan{Language: "fr"}})
+	if err == nil || !strings.Contains(err.Error(), `"fr"`) {
+		t.Errorf("Write(fr) = %v, want an error that names the language", err)
+	}
+}
+
+// Words of the target text come from a client. Whatever they are, the text stays speakable and short.
+func FuzzTargetWord(f *testing.F) {
+	for _, w := range []string{"apples", "<script>", "**bold**", "a\u202eb", "it's", "naïve", "Ω", "50%", "pneumonoultramicroscopicsilicovolcanoconiosis", `"`, "”。", ""} {
+		f.Add(w, true)
+		f.Add(w, false)
+	}
+	f.Fuzz(func(t *testing.T, text string, chinese bool) {
+		e := reading(3)
+		e.FeedbackLanguage = feedback.English
+		if chinese {
+			e.FeedbackLanguage = feedback.Chinese
+		}
+		for i := range e.Assessment.Words {
+			e.Assessment.Words[i].Text = text
+		}
+		p, body := write(t, e)
+		if err := feedback.Check(body, p); err != nil {
+			t.Errorf("Check(text about %q) = %v: %s", text, err, body)
+		}
+	})
 }

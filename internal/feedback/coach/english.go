@@ -20,7 +20,7 @@ func (e english) praise() string {
 	w := e.word(e.plan.Praise.Word)
 	kind := e.plan.Praise.Kind
 	if e.plan.Category == evaluation.CategoryWord && (kind == feedback.PraisePerfect || kind == feedback.PraiseClear) {
-		return e.among("praise", "Excellent, that was very clear!", "Well done: that was clear.", "Very nice, I heard every sound.", "Great, that was easy to understand.")
+		return e.praiseOneWord(kind)
 	}
 	switch kind {
 	case feedback.PraisePerfect:
@@ -30,7 +30,7 @@ func (e english) praise() string {
 		return e.among("praise", "Every word was clear, well done.", "Good work: each word was clear.", "Nice: I could hear every word clearly.",
 			"Well done, all of your words were clear.")
 	case feedback.PraiseWord:
-		return e.among("praise", "Well done: "+w+" was very clear.", "I liked how you said "+w+": clear and easy to follow.",
+		return e.among("praise", "Well done: "+w+" was very clear.", "I liked how you said "+w+": clear and easy to understand.",
 			"Good start: "+w+" came out clearly.", "You said "+w+" very clearly.")
 	case feedback.PraiseSound:
 		s := e.sound(feedback.Issue{Phone: e.plan.Praise.Phone, Place: feedback.PlaceInside})
@@ -46,6 +46,13 @@ func (e english) praise() string {
 		return e.among("praise", "Thank you for recording this; every try helps.", "It is good that you practise aloud.",
 			"You have made a start, and that is what counts.", "Good that you took on this text.")
 	}
+}
+
+func (e english) praiseOneWord(k feedback.PraiseKind) string {
+	if k == feedback.PraisePerfect {
+		return e.among("praise", "Excellent, that was very clear!", "Beautiful: every part of the word was clear.", "Great, that was easy to understand!")
+	}
+	return e.among("praise", "Well done: that was clear.", "Very nice, that came out clearly.", "Good work, that was easy to understand.")
 }
 
 func (e english) finding(i feedback.Issue) string {
@@ -77,16 +84,16 @@ func (e english) finding(i feedback.Issue) string {
 }
 
 func (e english) soundFinding(i feedback.Issue) string {
-	w := e.word(i.Word)
+	w, of := e.word(i.Word), e.of(i)
 	s := e.sound(i) + e.at(i)
 	if i.Heard == "" {
-		as := e.as(i)
-		return e.among("finding", fmt.Sprintf("In %s, %s%s was not quite clear.", w, s, as), fmt.Sprintf("%s in %s%s needs a little more care.", capital(s), w, as),
-			fmt.Sprintf("Let us work on %s in %s%s.", s, w, strings.TrimSuffix(as, ",")))
+		as := ", as in " + quote(phones[i.Phone].example(i.Word.Text))
+		return e.among("finding", fmt.Sprintf("In %s, %s%s, was not quite clear.", w, s, as), fmt.Sprintf("%s%s, needs a little more care.", capital(of), as),
+			fmt.Sprintf("Let us work on %s%s.", of, as))
 	}
 	heard := e.like(i.Heard, i.Word.Text)
-	return e.among("finding", fmt.Sprintf("In %s, %s sounded like %s.", w, s, heard), fmt.Sprintf("%s in %s came out like %s.", capital(s), w, heard),
-		fmt.Sprintf("When you said %s, %s was close to %s.", w, s, heard), fmt.Sprintf("Notice %s in %s: I heard %s.", s, w, heard))
+	return e.among("finding", fmt.Sprintf("In %s, %s sounded like %s.", w, s, heard), fmt.Sprintf("%s came out like %s.", capital(of), heard),
+		fmt.Sprintf("When you said %s, %s was close to %s.", w, s, heard), fmt.Sprintf("Notice %s: I heard %s.", of, heard))
 }
 
 func (e english) hedge(i feedback.Issue) string {
@@ -150,12 +157,12 @@ func (e english) second(i feedback.Issue, tip bool) string {
 	w := e.word(i.Word)
 	switch i.Kind {
 	case feedback.IssueSound:
-		s := e.sound(i) + e.at(i)
+		of := e.of(i)
 		if !tip {
-			return e.among("second", fmt.Sprintf("Next, look at %s in %s.", s, w), fmt.Sprintf("Later, work on %s in %s too.", s, w), fmt.Sprintf("%s in %s comes next.", capital(s), w))
+			return e.among("second", "Next, look at "+of+".", "Later, work on "+of+" too.", capital(of)+" comes next.")
 		}
 		short := phones[i.Phone].en.short
-		return e.among("second", fmt.Sprintf("Next, %s in %s: %s.", s, w, short), fmt.Sprintf("Also, for %s in %s, %s.", s, w, short), fmt.Sprintf("One more thing, %s in %s: %s.", s, w, short))
+		return e.among("second", fmt.Sprintf("Next, %s: %s.", of, short), fmt.Sprintf("Also, for %s, %s.", of, short), fmt.Sprintf("One more thing, %s: %s.", of, short))
 	case feedback.IssueWord:
 		return e.among("second", "Then say "+w+" slowly as well.", "Also give "+w+" more time.", "The next word to work on is "+w+".")
 	case feedback.IssueOmission:
@@ -275,6 +282,14 @@ func (e english) sound(i feedback.Issue) string {
 	}
 }
 
+// of names a sound with its word: `the th at the start of "think"`, `the first vowel in "apples"`.
+func (e english) of(i feedback.Issue) string {
+	if at := e.at(i); at != "" {
+		return e.sound(i) + at + " of " + e.word(i.Word)
+	}
+	return e.sound(i) + " in " + e.word(i.Word)
+}
+
 // at says where a consonant is: " at the end", to be followed by the word.
 func (e english) at(i feedback.Issue) string {
 	if phones[i.Phone].letters == "" {
@@ -298,11 +313,6 @@ func (e english) like(arpabet, word string) string {
 		name = "the " + p.letters
 	}
 	return name + " in " + quote(p.example(word))
-}
-
-// as reminds of the wanted sound: `, as in "cat",`. The second comma falls away at the end of a sentence.
-func (e english) as(i feedback.Issue) string {
-	return ", as in " + quote(phones[i.Phone].example(i.Word.Text)) + ","
 }
 
 func (e english) missing(i feedback.Issue) string {

@@ -1,0 +1,306 @@
+package feedback_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"oktalk/internal/evaluation"
+	"oktalk/internal/feedback"
+)
+
+// said makes a spoken word: "TH>S:30 IH:90" is a th scored 30 that was heard as s, and so on; a sound without a score has 95.
+func said(text string, score int, sounds string) evaluation.Word {
+	w := evaluation.Word{Text: text, Score: score, Error: evaluation.WordCorrect, Duration: 300 * time.Millisecond}
+	if score < 80 {
+		w.Error = evaluation.WordMispronunciation
+	}
+	for s := range strings.FieldsSeq(sounds) {
+		name, number, _ := strings.Cut(s, ":")
+		p := evaluation.Phoneme{Score: 95, Duration: 100 * time.Millisecond}
+		p.ARPAbet, p.Heard, _ = strings.Cut(name, ">")
+		for i, d := range number {
+			if i == 0 {
+				p.Score = 0
+			}
+			p.Score = 10*p.Score + int(d-'0')
+		}
+		w.Phonemes = append(w.Phonemes, p)
+	}
+	return w
+}
+
+func omitted(text string) evaluation.Word {
+	return evaluation.Word{Text: text, Error: evaluation.WordOmission}
+}
+
+func added(text string) evaluation.Word {
+	return evaluation.Word{Text: text, Error: evaluation.WordInsertion}
+}
+
+// scored makes an evaluation of words spoken one after another.
+func scored(fluency int, words ...evaluation.Word) *evaluation.Evaluation {
+	a := &evaluation.Assessment{Assessor: "offline", Words: words}
+	e := &evaluation.Evaluation{ID: "eval_01jd", Language: "en-US", FeedbackLanguage: feedback.English, Assessment: a}
+	var texts []string
+	sum, spoken, targets := 0, 0, 0
+	var at time.Duration
+	for i := range words {
+		w := &words[i]
+		if w.Error == evaluation.WordInsertion {
+			continue
+		}
+		targets++
+		texts = append(texts, w.Text)
+		if w.Error == evaluation.WordOmission {
+			continue
+		}
+		w.Offset, at = at, at+w.Duration
+		sum, spoken = sum+w.Score, spoken+1
+	}
+	e.TargetText = strings.Join(texts, " ")
+	e.Category = evaluation.InferCategory(e.TargetText)
+	a.Scores = evaluation.Scores{Accuracy: sum / max(1, spoken), Fluency: fluency, Integrity: 100 * spoken / max(1, targets)}
+	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, fluency, a.Scores.Integrity, nil)
+	a.Level = evaluation.LevelOf(a.Scores.Overall, a.Scores.Integrity)
+	e.Plan()
+	return e
+}
+
+func plan(t *testing.T, e *evaluation.Evaluation) feedback.Plan {
+	t.Helper()
+	p, err := feedback.NewPlan(e)
+	if err != nil {
+		t.Fatalf("NewPlan: %v", err)
+	}
+	return p
+}
+
+var ignoreWeight = cmpopts.IgnoreFields(feedback.Issue{}, "Weight")
+
+func TestPlanIssues(t *testing.T) {
+	t.Parallel()
+	like, the := said("like", 92, "L AY K"), said("the", 95, "DH AH")
+	ref := func(text string, n int) feedback.WordRef { return feedback.WordRef{Text: text, Number: n} }
+	tests := map[string]struct {
+		evaluation *evaluation.Evaluation
+		want       []feedback.Issue
+		next       feedback.NextKind
+	}{
+		"nothing found": {
+			evaluation: scored(95, said("I", 96, "AY"), like, said("apples", 97, "AE P AH L Z")),
+			next:       feedback.NextChallenge,
+		},
+		"a sound heard as another": {
+			evaluation: scored(90, said("I", 96, "AY"), like, said("apples", 58, "AE>EH:41 P AH L Z")),
+			want:       []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("apples", 3), Phone: "AE", Heard: "EH", Place: feedback.PlaceStart}},
+			next:       feedback.NextContrast,
+		},
+		"a sound that was not clear": {
+			evaluation: scored(90, like, said("think", 60, "TH:20 IH NG K")),
+			want:       []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("think", 2), Phone: "TH", Place: feedback.PlaceStart}},
+			next:       feedback.NextWord,
+		},
+		"the heavier contrast comes first": {
+			evaluation: scored(90, said("this", 60, "DH>Z:40 IH S"), said("red", 60, "R>L:40 EH D")),
+			want: []feedback.Issue{
+				{Kind: feedback.IssueSound, Word: ref("red", 2), Phone: "R", Heard: "L", Place: feedback.PlaceStart},
+				{Kind: feedback.IssueSound, Word: ref("this", 1), Phone: "DH", Heard: "Z", Place: feedback.PlaceStart},
+			},
+			next: feedback.NextContrast,
+		},
+		"the same sounds in two words are one issue": {
+			evaluation: scored(90, said("think", 50, "TH>S:30 IH NG K"), said("three", 60, "TH>S:50 R IY")),
+			want: []feedback.Issue{{
+				Kind: feedback.IssueSound, Word: ref("think", 1), More: []feedback.WordRef{ref("three", 2)}, Count: 1,
+				Phone: "TH", Heard: "S", Place: feedback.PlaceStart,
+			}},
+			next: feedback.NextContrast,
+		},
+		"a marked word without a weak sound": {
+			evaluation: scored(90, like, said("apples", 70, "AE:85 P:84 AH:85 L:86 Z:85")),
+			want:       []feedback.Issue{{Kind: feedback.IssueWord, Word: ref("apples", 2)}},
+			next:       feedback.NextWord,
+		},
+		"a weak sound in an accepted word is left alone": {
+			evaluation: scored(90, like, said("apples", 85, "AE:50 P AH L Z")),
+			next:       feedback.NextChallenge,
+		},
+		"a missing word": {
+			evaluation: scored(90, like, omitted("red"), the, said("bird", 90, "B ER D")),
+			want:       []feedback.Issue{{Kind: feedback.IssueOmission, Word: ref("red", 2), Count: 1}},
+			next:       feedback.NextReread,
+		},
+		"most of the text is missing": {
+			evaluation: scored(90, like, omitted("red"), omitted("apples"), said("the", 40, "DH>D:20 AH")),
+			want: []feedback.Issue{
+				{Kind: feedback.IssuePartial, Word: ref("red", 2), More: []feedback.WordRef{ref("apples", 3)}, Count: 2},
+				{Kind: feedback.IssueSound, Word: ref("the", 4), Phone: "DH", Heard: "D", Place: feedback.PlaceStart},
+			},
+			next: feedback.NextReread,
+		},
+		"an added word": {
+			evaluation: scored(90, like, added("the"), said("apples", 92, "AE P AH L Z")),
+			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("the", 0), Count: 1}},
+			next:       feedback.NextReread,
+		},
+		"a word that is not in the dictionary": {
+			evaluation: scored(90, like, func() evaluation.Word {
+				w := said("zorblax", 50, "Z>S:20 AO R B L AE K S")
+				w.Approximate = true
+				return w
+			}()),
+			want: []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("zorblax", 2), Approximate: true, Phone: "Z", Heard: "S", Place: feedback.PlaceStart}},
+			next: feedback.NextContrast,
+		},
+		"a word that cannot be quoted has a number": {
+			evaluation: scored(90, like, said("50%", 50, "F>P:20 IH")),
+			want:       []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("", 2), Phone: "F", Heard: "P", Place: feedback.PlaceStart}},
+			next:       feedback.NextContrast,
+		},
+		"not fluent for no known reason": {
+			evaluation: scored(50, like, the, said("red", 90, "R EH D"), said("bird", 90, "B ER D")),
+			want:       []feedback.Issue{{Kind: feedback.IssueHesitant}},
+			next:       feedback.NextSmooth,
+		},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := plan(t, c.evaluation)
+			if diff := cmp.Diff(c.want, p.Issues, ignoreWeight); diff != "" {
+				t.Errorf("issues (-want +got):\n%s", diff)
+			}
+			if p.Next.Kind != c.next {
+				t.Errorf("next = %s, want %s", p.Next.Kind, c.next)
+			}
+		})
+	}
+}
+
+func TestPlanFlow(t *testing.T) {
+	t.Parallel()
+	timed := func(text string, starts ...int) *evaluation.Evaluation {
+		e := scored(60, said("so", 90, "S OW"), said("he", 90, "HH IY"), said("came", 90, "K EY M"), said("home", 90, "HH OW M"))
+		e.TargetText = text
+		for i, ms := range starts {
+			e.Assessment.Words[i].Offset = time.Duration(ms) * time.Millisecond
+		}
+		return e
+	}
+	tests := map[string]struct {
+		evaluation *evaluation.Evaluation
+		want       feedback.IssueKind
+	}{
+		"pause inside a phrase":       {timed("so he came home", 0, 300, 600, 1600), feedback.IssuePause},
+		"pause at a comma is no flaw": {timed("so he came, home", 0, 300, 600, 1600), feedback.IssueHesitant},
+		"slow":                        {timed("so, he, came, home", 0, 1000, 2000, 3000), feedback.IssueSlow},
+		"fast": {func() *evaluation.Evaluation {
+			e := timed("so he came home", 0, 100, 200, 300)
+			for i := range e.Assessment.Words {
+				e.Assessment.Words[i].Duration = 100 * time.Millisecond
+			}
+			return e
+		}(), feedback.IssueFast},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := plan(t, c.evaluation)
+			if len(p.Issues) != 1 || p.Issues[0].Kind != c.want {
+				t.Fatalf("issues = %+v, want one of kind %s", p.Issues, c.want)
+			}
+			if c.want == feedback.IssuePause && (p.Issues[0].Word.Text != "came" || p.Issues[0].More[0].Text != "home") {
+				t.Errorf("pause between %v and %v, want between came and home", p.Issues[0].Word, p.Issues[0].More)
+			}
+		})
+	}
+}
+
+func TestPlanPraise(t *testing.T) {
+	t.Parallel()
+	low := 30
+	flat := scored(95, said("I", 99, "AY"), said("like", 99, "L AY K"), said("red", 99, "R EH D"), said("birds", 99, "B ER D Z"))
+	flat.Assessment.Scores.Prosody = &low
+	tests := map[string]struct {
+		evaluation *evaluation.Evaluation
+		want       feedback.PraiseKind
+	}{
+		"perfect":             {scored(98, said("I", 99, "AY"), said("like", 99, "L AY K")), feedback.PraisePerfect},
+		"clear":               {scored(86, said("I", 88, "AY"), said("like", 89, "L AY K")), feedback.PraiseClear},
+		"clear but flat":      {flat, feedback.PraiseClear},
+		"one weak word":       {scored(50, said("apples", 40, "AE>EH:10 P AH L Z")), feedback.PraiseEffort},
+		"only the other word": {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("bed", 93, "B EH D")), feedback.PraiseWord},
+		"a hard sound":        {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("the", 84, "DH AH"), said("the", 88, "DH AH"), omitted("a")), feedback.PraiseSound},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := plan(t, c.evaluation)
+			if p.Praise.Kind != c.want && !(c.want == feedback.PraiseSound && p.Praise.Kind == feedback.PraiseWord) {
+				t.Errorf("praise = %+v, want %s", p.Praise, c.want)
+			}
+		})
+	}
+}
+
+func TestNewPlanRefuses(t *testing.T) {
+	t.Parallel()
+	e := scored(90, said("I", 96, "AY"))
+	e.FeedbackLanguage = "fr"
+	if _, err := feedback.NewPlan(e); err == nil || !strings.Contains(err.Error(), `"fr"`) {
+		t.Errorf("NewPlan(fr) = %v, want an error that names the language", err)
+	}
+	if _, err := feedback.NewPlan(&evaluation.Evaluation{FeedbackLanguage: "en"}); err == nil {
+		t.Error("NewPlan(not scored) = nil, want an error")
+	}
+	if _, err := feedback.NewPlan(nil); err == nil {
+		t.Error("NewPlan(nil) = nil, want an error")
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	about := feedback.Plan{Language: feedback.English, Issues: []feedback.Issue{{Kind: feedback.IssueSound, Word: feedback.WordRef{Text: "apples", Number: 3}}}}
+	free := feedback.Plan{Language: feedback.English}
+	zh := feedback.Plan{Language: feedback.Chinese}
+	tests := map[string]struct {
+		plan feedback.Plan
+		text string
+		want string // part of the error; empty for a good text
+	}{
+		"good":                {about, `Well done. Now say "Apples" again!`, ""},
+		"good Chinese":        {zh, "很好，“bad”读得真不错。", ""},
+		"empty":               {free, "", "empty"},
+		"blank":               {free, " \n", "empty"},
+		"white space":         {free, "Well done. ", "white space"},
+		"not UTF-8":           {free, "Well done\xff.", "UTF-8"},
+		"control character":   {free, "Well\x00 done.", "U+0000"},
+		"line break":          {free, "Well\ndone.", "cannot be spoken"},
+		"markup":              {free, "**Well done.**", "cannot be spoken"},
+		"emoji":               {free, "Well done 🎉.", "cannot be spoken"},
+		"phonetic letters":    {free, "The vowel ɔ was clear.", "cannot be spoken"},
+		"unfinished":          {free, "Well done, and", "end a sentence"},
+		"too long":            {free, strings.Repeat("well ", 60) + "done.", "61 words"},
+		"too long in Chinese": {zh, strings.Repeat("很好", 56) + "。", "112"},
+		"Chinese for English": {free, "很好。", "not English"},
+		"English for Chinese": {zh, "Well done.", "not Chinese"},
+		"harsh":               {free, "That was wrong.", "wrong"},
+		"harsh word quoted":   {free, `You said "wrong" clearly.`, ""},
+		"comparison":          {zh, "和母语的人不一样。", "母语"},
+		"harsh in Chinese":    {zh, "这个音读错了。", "错"},
+		"another word":        {about, `Say "pears" again.`, "first issue"},
+	}
+	for name, c := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := feedback.Check(c.text, c.plan)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("Check(%q) = %v, want %q", c.text, err, c.want)
+			}
+		})
+	}
+}
