@@ -16,7 +16,6 @@ import (
 
 // store is an account store in memory.
 type store struct {
-	mu    sync.Mutex
 	users map[string]string // name -> id
 	keys  map[string]string // hash -> user name
 	hints []string

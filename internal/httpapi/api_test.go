@@ -30,9 +30,14 @@ func TestKeysAreNeeded(t *testing.T) {
 	}
 	h := w.handler(t)
 	routes := []struct{ method, path string }{
-		{"POST", "/v1/evaluations"}, {"GET", "/v1/evaluations"}, {"GET", "/v1/evaluations/" + annsEval}, {"DELETE", "/v1/evaluations/" + annsEval},
-		{"GET", "/v1/evaluations/" + annsEval + "/recording"}, {"GET", "/v1/evaluations/" + annsEval + "/progress"},
-		{"POST", "/v1/evaluations/" + annsEval + "/tickets"}, {"GET", "/v1/me"},
+		{"POST", "/v1/evaluations"},
+		{"GET", "/v1/evaluations"},
+		{"GET", "/v1/evaluations/" + annsEval},
+		{"DELETE", "/v1/evaluations/" + annsEval},
+		{"GET", "/v1/evaluations/" + annsEval + "/recording"},
+		{"GET", "/v1/evaluations/" + annsEval + "/progress"},
+		{"POST", "/v1/evaluations/" + annsEval + "/tickets"},
+		{"GET", "/v1/me"},
 	}
 	for _, route := range routes {
 		for header, challenge := range map[string]string{
@@ -154,7 +159,7 @@ func TestReadiness(t *testing.T) {
 	t.Parallel()
 	up := func(context.Context) error { return nil }
 	down := func(context.Context) error { return errors.New("dial tcp 10.0.0.3:5432: refused") }
-	hung := func(ctx context.Context) error { select {} } //nolint:revive // ignores its context on purpose
+	hung := func(context.Context) error { select {} } // ignores its context on purpose
 	for name, tc := range map[string]struct {
 		postgres, redis func(context.Context) error
 		status          int

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -163,7 +164,7 @@ func refused(r *evaluation.Refusal) *Problem {
 		return p.retryAfter(max(r.RetryAfter, retrySoon))
 	}
 	if r.RetryAfter > 0 {
-		p.retryAfter(r.RetryAfter)
+		return p.retryAfter(r.RetryAfter)
 	}
 	return p
 }
@@ -194,9 +195,7 @@ func fail(ctx context.Context, log *slog.Logger, err error) *Problem {
 
 // writeProblem answers outside the framework.
 func writeProblem(w http.ResponseWriter, p *Problem) {
-	for key, values := range p.header {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), p.header)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client may be gone

@@ -116,9 +116,11 @@ func newWorld() *world {
 func (w *world) Authenticate(_ context.Context, key string) (account.Caller, error) {
 	return w.authenticate(key)
 }
+
 func (w *world) Issue(_ context.Context, userID, id string) (string, error) {
 	return w.issue(userID, id)
 }
+
 func (w *world) Redeem(_ context.Context, ticket, id string) (account.Caller, error) {
 	return w.redeem(ticket, id)
 }

@@ -53,18 +53,11 @@ type Recordings interface {
 	DeletePrefix(ctx context.Context, prefix string) error
 }
 
-// CreateOptions is what is stored along with an evaluation.
-type CreateOptions struct {
-	IdempotencyKey string // its result becomes the evaluation; empty: none
-	Spooled        []byte // the recording, if the object store did not take it
-	Traceparent    string // W3C trace context for the jobs; may be empty
-}
-
 // Evaluations stores evaluations.
 type Evaluations interface {
 	// Create stores an evaluation and all that follows from it, or nothing. The error wraps [evaluation.ErrFull] when the
 	// spool takes no more.
-	Create(ctx context.Context, e *evaluation.Evaluation, opt CreateOptions) error
+	Create(ctx context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error
 	// Get finds an evaluation of the user; [evaluation.ErrNotFound] if there is none.
 	Get(ctx context.Context, userID, id string) (*evaluation.Evaluation, error)
 }
@@ -165,7 +158,7 @@ func (s *Service) take(ctx context.Context, req Request, digest []byte) (*evalua
 		s.discard(put, e)
 		return nil, err
 	}
-	opt := CreateOptions{IdempotencyKey: req.IdempotencyKey, Traceparent: req.Traceparent}
+	opt := evaluation.CreateOptions{IdempotencyKey: req.IdempotencyKey, Traceparent: req.Traceparent}
 	if err := put.wait(putGrace); err != nil {
 		s.d.Log.Warn("recording goes into the spool", telemetry.KeyEvaluation, e.ID, telemetry.KeyErr, err)
 		opt.Spooled = req.Audio
@@ -195,7 +188,7 @@ func (s *Service) score(ctx context.Context, e *evaluation.Evaluation, samples [
 }
 
 // store runs the transaction. It goes on when the client goes away: a commit that is interrupted has no known outcome.
-func (s *Service) store(ctx context.Context, e *evaluation.Evaluation, opt CreateOptions) error {
+func (s *Service) store(ctx context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	if err := s.d.Evaluations.Create(ctx, e, opt); err != nil {
@@ -220,7 +213,7 @@ func newEvaluation(req Request, info audio.Info, digest []byte) *evaluation.Eval
 		TargetText: req.TargetText, Language: req.Language, Category: req.Category,
 		FeedbackLanguage: req.FeedbackLanguage, DemoMode: req.DemoMode,
 		Recording: evaluation.Recording{
-			ObjectKey: objectPrefix(id) + "recording." + string(info.Format), Format: string(info.Format), ContentType: info.ContentType,
+			ObjectKey: objectPrefix(id) + "recording." + info.Format, Format: info.Format, ContentType: info.ContentType,
 			Bytes: int64(len(req.Audio)), SHA256: digest, Duration: info.Duration,
 		},
 	}

@@ -25,7 +25,7 @@ import (
 type world struct {
 	assess  func(ctx context.Context) (*evaluation.Assessment, error)
 	put     func(ctx context.Context) error
-	create  func(ctx context.Context, e *evaluation.Evaluation, opt intake.CreateOptions) error
+	create  func(ctx context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error
 	decode  func() error
 	gate    func(audio.Clip) error
 	release func() error
@@ -33,7 +33,7 @@ type world struct {
 	mu       sync.Mutex
 	objects  map[string][]byte
 	stored   map[string]*evaluation.Evaluation
-	options  map[string]intake.CreateOptions
+	options  map[string]evaluation.CreateOptions
 	keys     map[string]*reservation
 	assessed int
 }
@@ -46,7 +46,7 @@ type reservation struct {
 func newWorld() *world {
 	return &world{
 		objects: map[string][]byte{}, stored: map[string]*evaluation.Evaluation{},
-		options: map[string]intake.CreateOptions{}, keys: map[string]*reservation{},
+		options: map[string]evaluation.CreateOptions{}, keys: map[string]*reservation{},
 	}
 }
 
@@ -109,7 +109,7 @@ func (w *world) DeletePrefix(_ context.Context, prefix string) error {
 	return nil
 }
 
-func (w *world) Create(ctx context.Context, e *evaluation.Evaluation, opt intake.CreateOptions) error {
+func (w *world) Create(ctx context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error {
 	if w.create != nil {
 		if err := w.create(ctx, e, opt); err != nil {
 			return err
@@ -119,7 +119,7 @@ func (w *world) Create(ctx context.Context, e *evaluation.Evaluation, opt intake
 	return nil
 }
 
-func (w *world) keep(e *evaluation.Evaluation, opt intake.CreateOptions) {
+func (w *world) keep(e *evaluation.Evaluation, opt evaluation.CreateOptions) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stored[e.ID], w.options[e.ID] = e, opt
@@ -186,9 +186,9 @@ func request() intake.Request {
 	}
 }
 
-func keyed(key string) intake.Request {
+func keyed() intake.Request {
 	r := request()
-	r.IdempotencyKey = key
+	r.IdempotencyKey = "k"
 	return r
 }
 
@@ -225,7 +225,7 @@ func TestCreateStoresTheWholeEvaluation(t *testing.T) {
 	if !bytes.Equal(w.objects[wantRecording.ObjectKey], r.Audio) || w.stored[e.ID] != e {
 		t.Error("recording or evaluation is not stored")
 	}
-	if diff := cmp.Diff(intake.CreateOptions{Traceparent: r.Traceparent}, w.options[e.ID]); diff != "" {
+	if diff := cmp.Diff(evaluation.CreateOptions{Traceparent: r.Traceparent}, w.options[e.ID]); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }
@@ -234,16 +234,18 @@ func TestRefusalsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	refuse := evaluation.Refuse("any", "Try again.")
 	for name, prepare := range map[string]func(*world, *intake.Request){
-		"text":      func(_ *world, r *intake.Request) { r.TargetText = "我喜欢苹果" },
-		"decoder":   func(w *world, _ *intake.Request) { w.decode = func() error { return refuse } },
-		"gate":      func(w *world, _ *intake.Request) { w.gate = func(audio.Clip) error { return refuse } },
-		"assessor":  func(w *world, _ *intake.Request) { w.assess = func(context.Context) (*evaluation.Assessment, error) { return nil, refuse } },
+		"text":    func(_ *world, r *intake.Request) { r.TargetText = "我喜欢苹果" },
+		"decoder": func(w *world, _ *intake.Request) { w.decode = func() error { return refuse } },
+		"gate":    func(w *world, _ *intake.Request) { w.gate = func(audio.Clip) error { return refuse } },
+		"assessor": func(w *world, _ *intake.Request) {
+			w.assess = func(context.Context) (*evaluation.Assessment, error) { return nil, refuse }
+		},
 		"full":      func(w *world, _ *intake.Request) { w.create = failCreate(fmt.Errorf("spool: %w", evaluation.ErrFull)) },
 		"statement": func(w *world, _ *intake.Request) { w.create = failCreate(errors.New("check violated")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, r := newWorld(), keyed("k")
+			w, r := newWorld(), keyed()
 			prepare(w, &r)
 			s := w.service()
 			if _, _, err := s.Create(t.Context(), r); err == nil {
@@ -258,8 +260,8 @@ func TestRefusalsLeaveNothing(t *testing.T) {
 	}
 }
 
-func failCreate(err error) func(context.Context, *evaluation.Evaluation, intake.CreateOptions) error {
-	return func(context.Context, *evaluation.Evaluation, intake.CreateOptions) error { return err }
+func failCreate(err error) func(context.Context, *evaluation.Evaluation, evaluation.CreateOptions) error {
+	return func(context.Context, *evaluation.Evaluation, evaluation.CreateOptions) error { return err }
 }
 
 func TestTextIsCheckedBeforeAudio(t *testing.T) {
@@ -342,11 +344,11 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	s := w.service()
-	first, _, err := s.Create(t.Context(), keyed("k"))
+	first, _, err := s.Create(t.Context(), keyed())
 	if err != nil {
 		t.Fatalf("Create = %v", err)
 	}
-	again := keyed("k")
+	again := keyed()
 	again.TargetText, again.Category = "I like apples", evaluation.CategorySentence // the same, said otherwise
 	second, replayed, err := s.Create(t.Context(), again)
 	if err != nil || !replayed || second.ID != first.ID {
@@ -359,13 +361,13 @@ func TestReplay(t *testing.T) {
 		"audio": func(r *intake.Request) { r.Audio = []byte("other") }, "text": func(r *intake.Request) { r.TargetText = "I like pears" },
 		"demo": func(r *intake.Request) { r.DemoMode = evaluation.DemoNever }, "feedback language": func(r *intake.Request) { r.FeedbackLanguage = "zh-CN" },
 	} {
-		r := keyed("k")
+		r := keyed()
 		change(&r)
 		if _, _, err := s.Create(t.Context(), r); !errors.Is(err, evaluation.ErrIdempotencyMismatch) {
 			t.Errorf("other %s with the same key = %v, want ErrIdempotencyMismatch", name, err)
 		}
 	}
-	other := keyed("k")
+	other := keyed()
 	other.UserID = "user_2"
 	if e, replayed, err := s.Create(t.Context(), other); err != nil || replayed || e.ID == first.ID {
 		t.Errorf("another user's same key = %v, %v, %v, want an evaluation of its own", e, replayed, err)
@@ -384,12 +386,12 @@ func TestSameKeyAtTheSameTime(t *testing.T) {
 	s := w.service()
 	first := make(chan error, 1)
 	go func() {
-		_, _, err := s.Create(context.Background(), keyed("k"))
+		_, _, err := s.Create(context.Background(), keyed())
 		first <- err
 	}()
 	<-begun
 	for range 5 {
-		if _, _, err := s.Create(t.Context(), keyed("k")); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
+		if _, _, err := s.Create(t.Context(), keyed()); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
 			t.Errorf("Create while the first runs = %v, want ErrIdempotencyConflict", err)
 		}
 	}
@@ -412,7 +414,7 @@ func TestClientGoesAwayWhileScoring(t *testing.T) {
 		return nil, ctx.Err()
 	}
 	s := w.service()
-	if _, _, err := s.Create(ctx, keyed("k")); !errors.Is(err, context.Canceled) {
+	if _, _, err := s.Create(ctx, keyed()); !errors.Is(err, context.Canceled) {
 		t.Errorf("Create = %v, want context.Canceled", err)
 	}
 	s.Close()
@@ -428,7 +430,7 @@ func TestClientGoesAwayBeforeTheTransaction(t *testing.T) {
 		return &evaluation.Assessment{}, nil
 	}
 	s := w.service()
-	if _, _, err := s.Create(ctx, keyed("k")); !errors.Is(err, context.Canceled) {
+	if _, _, err := s.Create(ctx, keyed()); !errors.Is(err, context.Canceled) {
 		t.Errorf("Create = %v, want context.Canceled", err)
 	}
 	s.Close()
@@ -439,7 +441,7 @@ func TestClientGoesAwayInsideTheTransaction(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	ctx, cancel := context.WithCancel(t.Context())
-	w.create = func(ctx context.Context, _ *evaluation.Evaluation, _ intake.CreateOptions) error {
+	w.create = func(ctx context.Context, _ *evaluation.Evaluation, _ evaluation.CreateOptions) error {
 		cancel()
 		return ctx.Err()
 	}
@@ -461,10 +463,10 @@ func TestCommitOfUnknownOutcome(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				w.create = func(_ context.Context, e *evaluation.Evaluation, opt intake.CreateOptions) error {
+				w.create = func(_ context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error {
 					if committed {
 						go func() { // the server finishes the commit after the connection broke
-							time.Sleep(5 * time.Second)
+							_ = wait(context.Background(), 5*time.Second)
 							w.keep(e, opt)
 						}()
 					}
@@ -474,7 +476,7 @@ func TestCommitOfUnknownOutcome(t *testing.T) {
 				if _, _, err := s.Create(t.Context(), request()); !errors.Is(err, evaluation.ErrUnavailable) {
 					t.Fatalf("Create = %v, want ErrUnavailable", err)
 				}
-				time.Sleep(time.Minute)
+				_ = wait(t.Context(), time.Minute)
 				synctest.Wait()
 				s.Close()
 				if got := len(w.objects) == 1; got != committed {
@@ -489,10 +491,12 @@ func TestCloseWaitsForRemoval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.put = func(context.Context) error { time.Sleep(3 * time.Second); return nil } // deaf to its context
-		w.assess = func(context.Context) (*evaluation.Assessment, error) { return nil, evaluation.Refuse("text-mismatch", "") }
+		w.put = func(context.Context) error { return wait(context.Background(), 3*time.Second) } // deaf to its context
+		w.assess = func(context.Context) (*evaluation.Assessment, error) {
+			return nil, evaluation.Refuse("text-mismatch", "")
+		}
 		s := w.service()
-		if _, _, err := s.Create(t.Context(), keyed("k")); err == nil {
+		if _, _, err := s.Create(t.Context(), keyed()); err == nil {
 			t.Fatal("Create succeeded")
 		}
 		s.Close()

@@ -18,11 +18,7 @@ type Evaluations struct{ db *DB }
 func NewEvaluations(db *DB) *Evaluations { return &Evaluations{db: db} }
 
 // CreateOptions is what is stored together with a new evaluation.
-type CreateOptions struct {
-	IdempotencyKey string // reserved before by [Idempotency.Reserve]; empty: none
-	Spooled        []byte // the recording, when the object store did not take it; nil: it did
-	Traceparent    string // W3C trace context that its jobs continue; may be empty
-}
+type CreateOptions = evaluation.CreateOptions
 
 const insertEvaluation = `
 	INSERT INTO evaluations (id, user_id, status, version, created_at, updated_at, target_text, language, category, feedback_language,
