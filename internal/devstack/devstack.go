@@ -52,7 +52,7 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 	if cfg.State == nil {
 		return nil, errors.New("devstack: Config.State is nil")
 	}
-	programs, err := findPrograms(cfg)
+	programs, err := findPrograms(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -109,14 +109,14 @@ func (s *Stack) Stop(ctx context.Context) {
 	wg.Wait()
 }
 
-// start starts p. A new server's port may be taken between choosing and using it, so up to three are tried.
-func startOnPort(ctx context.Context, state *State, name string, make func(port int) (*Process, error)) (*Process, int, error) {
+// startOnPort starts the process of a port. A new server's port may be taken between choosing and using it, so up to three are tried.
+func startOnPort(ctx context.Context, state *State, name string, process func(port int) (*Process, error)) (*Process, int, error) {
 	port, err := state.Port(name)
 	for attempt := 1; ; attempt++ {
 		if err != nil {
 			return nil, 0, err
 		}
-		p, err := make(port)
+		p, err := process(port)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -144,7 +144,8 @@ func command(state *State, name string) (Command, error) {
 
 // minimalEnv keeps settings of the person's shell, PGPORT for example, from the servers.
 func minimalEnv() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
+	path := os.Getenv("PATH") //nolint:forbidigo // a child must find programs as we do; it is no setting of ours
+	return []string{"PATH=" + path, "LC_ALL=C", "TZ=UTC"}
 }
 
 // maxLogBytes is where a log starts anew; the file before it is kept as .1.

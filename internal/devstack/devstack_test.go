@@ -31,7 +31,7 @@ func openState(t *testing.T, dir string) *devstack.State {
 
 func tempDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "oktalk-devstack-")
+	dir, err := os.MkdirTemp("", "oktalk-devstack-") //nolint:usetesting // user postgres cannot enter t.TempDir of root
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +46,17 @@ func config(state *devstack.State) devstack.Config {
 	return devstack.Config{State: state, PostgresDir: state.Path("postgres"), Volatile: true}
 }
 
+// needServers skips a test that starts servers when the tests that need none are asked for.
+func needServers(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs servers, which -short leaves out")
+	}
+}
+
 func start(t *testing.T, cfg devstack.Config) *devstack.Stack {
 	t.Helper()
+	needServers(t)
 	stack, err := devstack.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -34,9 +34,9 @@ func notedPID(file string) (int, error) {
 		return 0, err
 	}
 	first, identity, _ := strings.Cut(string(b), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil || pid <= 1 {
-		return 0, nil // a write cut short; nothing to go by
+	pid, _ := strconv.Atoi(first) // 0 after a write cut short: nothing to go by
+	if pid <= 1 {
+		return 0, nil
 	}
 	now := processIdentity(pid)
 	if now == "" || now != strings.TrimSpace(identity) {

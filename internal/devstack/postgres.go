@@ -274,8 +274,8 @@ func (c *cluster) stopFormer(ctx context.Context) error {
 		return err
 	}
 	first, _, _ := strings.Cut(string(b), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil || pid <= 1 || processIdentity(pid) == "" {
+	pid, _ := strconv.Atoi(first)
+	if pid <= 1 || processIdentity(pid) == "" {
 		return nil // PostgreSQL itself deals with the file of a dead one
 	}
 	if strings.Contains(commandLine(pid), c.data()) {

@@ -62,6 +62,7 @@ func zombie(pid int) bool {
 
 func TestChildrenOfAKilledParentAreGone(t *testing.T) {
 	t.Parallel()
+	needServers(t)
 	dir := tempDir(t)
 	pids := killedParent(t, dir)
 	if runtime.GOOS == "linux" { // the kernel ends them; elsewhere the next start does

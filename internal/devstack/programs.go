@@ -1,6 +1,7 @@
 package devstack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,11 +29,11 @@ type postgresInstall struct {
 }
 
 // findPrograms looks for the programs that cfg needs. The error names every missing one.
-func findPrograms(cfg Config) (programs, error) {
+func findPrograms(ctx context.Context, cfg Config) (programs, error) {
 	var p programs
 	var missing []error
 	if cfg.Servers.DatabaseURL == "" {
-		p.postgres = findPostgres()
+		p.postgres = findPostgres(ctx)
 		if len(p.postgres) == 0 {
 			missing = append(missing, fmt.Errorf("PostgreSQL %d or newer is not installed", minPostgres))
 		}
@@ -107,29 +108,29 @@ var postgresFolders = []string{
 }
 
 // findPostgres lists the usable installations: the one on PATH, then the others, newest first.
-func findPostgres() []postgresInstall {
+func findPostgres(ctx context.Context) []postgresInstall {
 	var found []postgresInstall
 	for _, pattern := range postgresFolders {
 		folders, _ := filepath.Glob(pattern)
 		for _, bin := range folders {
-			found = appendPostgres(found, bin)
+			found = appendPostgres(ctx, found, bin)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b postgresInstall) int { return b.major - a.major })
 	if path := lookPath("postgres"); path != "" {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			path = target
 		}
-		found = append(appendPostgres(nil, filepath.Dir(path)), found...)
+		found = append(appendPostgres(ctx, nil, filepath.Dir(path)), found...)
 	}
 	return found
 }
 
-func appendPostgres(found []postgresInstall, bin string) []postgresInstall {
+func appendPostgres(ctx context.Context, found []postgresInstall, bin string) []postgresInstall {
 	if lookPath(filepath.Join(bin, "initdb")) == "" {
 		return found // the client alone
 	}
-	out, err := exec.Command(filepath.Join(bin, "postgres"), "--version").Output()
+	out, err := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "--version").Output()
 	if err != nil {
 		return found
 	}

@@ -96,8 +96,7 @@ func (s *Stack) CreateBucket(ctx context.Context, name string) error {
 		return nil
 	}
 	_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name})
-	var mine *types.BucketAlreadyOwnedByYou
-	if errors.As(err, &mine) {
+	if _, mine := errors.AsType[*types.BucketAlreadyOwnedByYou](err); mine {
 		return nil
 	}
 	return err

@@ -36,7 +36,7 @@ func spawn(cmd Command, line func(string)) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := exec.Command(cmd.Path, cmd.Args...)
+	x := exec.Command(cmd.Path, cmd.Args...) //nolint:noctx // it lives on after the call that starts it
 	x.Env, x.Dir = cmd.Env, cmd.Dir
 	x.Stdout, x.Stderr = write, write
 	x.SysProcAttr = processAttributes(cmd)

@@ -1,6 +1,7 @@
 package devstack
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -85,9 +86,7 @@ func lockFile(path string) (*os.File, error) {
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
 		return nil, &InUseError{Dir: filepath.Dir(path), PID: pid}
 	}
-	if err := f.Truncate(0); err == nil {
-		_, err = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
-	}
+	_, err = f.WriteAt(fmt.Appendf(nil, "%-10d\n", os.Getpid()), 0) // always as long, so that nothing older shows behind it
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("write the lock %s: %w", path, err)
@@ -209,11 +208,13 @@ func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.It
 // PortInUse reports whether nobody could listen on addr (host:port) because somebody does already.
 func PortInUse(addr string) bool {
 	// On macOS one may listen on 127.0.0.1 although another listens on all addresses, so ask for an answer first.
-	if c, err := net.DialTimeout("tcp", addr, 200*time.Millisecond); err == nil {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if c, err := new(net.Dialer).DialContext(ctx, "tcp", addr); err == nil {
 		_ = c.Close()
 		return true
 	}
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return errors.Is(err, syscall.EADDRINUSE)
 	}

@@ -44,9 +44,11 @@ func Main(m *testing.M) {
 }
 
 // Servers is the stack that the tests of this program share, with PostgreSQL, Redis and S3. A test that stops or kills
-// servers takes [OwnServers]. A missing program fails the test with what to do.
+// servers takes [OwnServers]. A missing program fails the test with what to do. With -short the test is skipped: that is
+// how one asks for the tests that need no servers.
 func Servers(t testing.TB) *devstack.Stack {
 	t.Helper()
+	skipShort(t)
 	shared.once.Do(func() { shared.owned, shared.err = startServers() })
 	if shared.err != nil {
 		t.Fatalf("start test servers: %v", shared.err)
@@ -57,12 +59,20 @@ func Servers(t testing.TB) *devstack.Stack {
 // OwnServers is a stack of the test's own, for tests that break servers. It is stopped when the test ends.
 func OwnServers(t testing.TB) *devstack.Stack {
 	t.Helper()
+	skipShort(t)
 	o, err := startServers()
 	if err != nil {
 		t.Fatalf("start test servers: %v", err)
 	}
 	t.Cleanup(o.remove)
 	return o.Stack
+}
+
+func skipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs servers, which -short leaves out")
+	}
 }
 
 func startServers() (*owned, error) {

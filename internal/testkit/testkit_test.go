@@ -71,7 +71,7 @@ func TestRedis(t *testing.T) {
 	if n, err := client.Incr(t.Context(), key).Result(); n != 1 || err != nil {
 		t.Errorf("Incr of a new key = %d, %v; want 1", n, err)
 	}
-	if testkit.Prefix(t) == testkit.Prefix(t) {
+	if a, b := testkit.Prefix(t), testkit.Prefix(t); a == b {
 		t.Error("two prefixes are the same")
 	}
 }

@@ -1,0 +1,72 @@
+# OKTalk. `make help` lists what there is.
+
+GO ?= go
+BENCHTIME ?= 1s
+
+# Programs of this module are static and carry no paths of the machine that built them.
+build_go = CGO_ENABLED=0 $(GO) build -trimpath
+
+# Each tool is a module of its own in tools/, which pins its version: tools do not choose each other's dependencies, nor ours.
+modules = . $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo build test test-fast lint fmt bench migrate verify clean
+.DELETE_ON_ERROR:
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing on this machine (PostgreSQL, Redis, speech tools)
+	@scripts/setup.sh
+
+run: setup build ## run everything on this machine until Ctrl-C (API_ADDR=host:port, default 127.0.0.1:8080)
+	@exec bin/oktalk dev
+
+# The values reach the shell as variables, so that quotes in them are harmless.
+demo: export DEMO_AUDIO := $(AUDIO)
+demo: export DEMO_TEXT := $(TEXT)
+demo: bin/oktalk ## post a recording to a running stack and follow it (AUDIO=me.wav TEXT="I like apples")
+	@bin/oktalk demo $${DEMO_AUDIO:+--audio "$$DEMO_AUDIO"} $${DEMO_TEXT:+--text "$$DEMO_TEXT"}
+
+build: bin/versitygw ## build all programs into bin/
+	@mkdir -p bin
+	@[ -x bin/oktalk ] || echo "building the programs: about a minute, this once"
+	@$(build_go) -o bin/ ./cmd/...
+
+bin/oktalk:
+	@mkdir -p bin
+	@$(build_go) -o bin/ ./cmd/oktalk
+
+test: setup build ## run all tests, with their own servers and the race detector
+	@CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 9m ./...
+
+test-fast: ## run the tests that need no servers
+	@$(GO) test -short ./...
+
+lint: bin/golangci-lint ## check the code: style, mistakes, who may import whom
+	@bin/golangci-lint run
+
+fmt: bin/golangci-lint ## format the code
+	@bin/golangci-lint fmt
+
+bench: ## run the benchmarks (BENCHTIME=1s)
+	@$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
+
+migrate: bin/oktalk ## bring the database of DATABASE_URL up to date
+	@bin/oktalk migrate up
+
+verify: lint ## fail when something generated is stale or does not build for macOS
+	@for m in $(modules); do (cd $$m && $(GO) mod tidy -diff) || { echo "go.mod in $$m is stale: run 'go mod tidy' there"; exit 1; }; done
+	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+
+clean: ## remove the built programs; tools and data stay (data of make run: rm -rf .oktalk)
+	@rm -f $(patsubst cmd/%,bin/%,$(wildcard cmd/*))
+
+# Tools are built when they are missing or their go.mod changed. That takes about two minutes each, once.
+bin/versitygw: tool = github.com/versity/versitygw/cmd/versitygw
+bin/golangci-lint: tool = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+bin/versitygw bin/golangci-lint: bin/%: tools/%/go.mod tools/%/go.sum
+	@echo "building $@: about 2 minutes, this once"
+	@mkdir -p bin
+	@cd tools/$* && $(build_go) -ldflags='-s -w' -o ../../$@ $(tool)
+	@touch $@
