@@ -85,10 +85,10 @@ func (s *session) send(ctx context.Context) error {
 
 func (s *session) sendDue(ctx context.Context) error {
 	subscribe, unsubscribe := s.feed.due()
-	if err := inBatches(ctx, subscribe, s.pubsub.Subscribe); err != nil {
+	if err := inBatches(ctx, unsubscribe, s.pubsub.Unsubscribe); err != nil {
 		return err
 	}
-	return inBatches(ctx, unsubscribe, s.pubsub.Unsubscribe)
+	return inBatches(ctx, subscribe, s.pubsub.Subscribe)
 }
 
 func inBatches(ctx context.Context, channels []string, send func(context.Context, ...string) error) error {
