@@ -129,7 +129,7 @@ func alike(a, b Issue) bool {
 	case a.Word.Text != "" && strings.EqualFold(a.Word.Text, b.Word.Text) && (a.Kind == IssueOmission || b.Kind == IssueOmission):
 		return true // the text has the word twice; naming both would confuse
 	case a.Kind == IssuePartial || b.Kind == IssuePartial:
-		return !(a.Kind == IssueSound || b.Kind == IssueSound)
+		return a.Kind != IssueSound && b.Kind != IssueSound
 	default:
 		return a.Kind == b.Kind && a.Kind != IssueWord
 	}

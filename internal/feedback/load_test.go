@@ -1,7 +1,6 @@
 package feedback
 
 import (
-	"bufio"
 	"maps"
 	"math"
 	"os"
@@ -92,14 +91,13 @@ func TestPhraseEnds(t *testing.T) {
 // minimalPairs counts pairs of words of at most five sounds that differ in one.
 func minimalPairs(t *testing.T) map[contrast]int {
 	t.Helper()
-	f, err := os.Open(dictionary)
+	data, err := os.ReadFile(dictionary)
 	if err != nil {
-		t.Fatalf("open the dictionary: %v; install the package pocketsphinx-en-us", err)
+		t.Fatalf("read the dictionary: %v; install the package pocketsphinx-en-us", err)
 	}
-	defer f.Close()
 	fill := map[string]map[string]bool{} // word with a gap -> sounds that fill it
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		word, rest, _ := strings.Cut(sc.Text(), " ")
+	for line := range strings.Lines(string(data)) {
+		word, rest, _ := strings.Cut(line, " ")
 		sounds := strings.Fields(rest)
 		if strings.ContainsAny(word, "('") || len(sounds) > 5 {
 			continue

@@ -1,6 +1,7 @@
 package feedback_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,21 +228,21 @@ func TestPlanPraise(t *testing.T) {
 	flat.Assessment.Scores.Prosody = &low
 	tests := map[string]struct {
 		evaluation *evaluation.Evaluation
-		want       feedback.PraiseKind
+		want       []feedback.PraiseKind // any of them is true; the seed decides
 	}{
-		"perfect":             {scored(98, said("I", 99, "AY"), said("like", 99, "L AY K")), feedback.PraisePerfect},
-		"clear":               {scored(86, said("I", 88, "AY"), said("like", 89, "L AY K")), feedback.PraiseClear},
-		"clear but flat":      {flat, feedback.PraiseClear},
-		"one weak word":       {scored(50, said("apples", 40, "AE>EH:10 P AH L Z")), feedback.PraiseEffort},
-		"only the other word": {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("bed", 93, "B EH D")), feedback.PraiseWord},
-		"a hard sound":        {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("the", 84, "DH AH"), said("the", 88, "DH AH"), omitted("a")), feedback.PraiseSound},
+		"perfect":             {scored(98, said("I", 99, "AY"), said("like", 99, "L AY K")), []feedback.PraiseKind{feedback.PraisePerfect}},
+		"clear":               {scored(86, said("I", 88, "AY"), said("like", 89, "L AY K")), []feedback.PraiseKind{feedback.PraiseClear}},
+		"clear but flat":      {flat, []feedback.PraiseKind{feedback.PraiseClear}},
+		"one weak word":       {scored(50, said("apples", 40, "AE>EH:10 P AH L Z")), []feedback.PraiseKind{feedback.PraiseEffort}},
+		"only the other word": {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("bed", 93, "B EH D")), []feedback.PraiseKind{feedback.PraiseWord}},
+		"a hard sound":        {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("the", 84, "DH AH"), said("the", 88, "DH AH"), omitted("a")), []feedback.PraiseKind{feedback.PraiseSound, feedback.PraiseWord}},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := plan(t, c.evaluation)
-			if p.Praise.Kind != c.want && !(c.want == feedback.PraiseSound && p.Praise.Kind == feedback.PraiseWord) {
-				t.Errorf("praise = %+v, want %s", p.Praise, c.want)
+			if !slices.Contains(c.want, p.Praise.Kind) {
+				t.Errorf("praise = %+v, want one of %v", p.Praise, c.want)
 			}
 		})
 	}

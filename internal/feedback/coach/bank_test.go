@@ -1,7 +1,6 @@
 package coach
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"regexp"
@@ -146,14 +145,13 @@ func differAt(dict map[string][][]string, pair [2]string, wanted, heard string) 
 
 func pronunciations(t *testing.T) map[string][][]string {
 	t.Helper()
-	f, err := os.Open(dictionary)
+	data, err := os.ReadFile(dictionary)
 	if err != nil {
-		t.Fatalf("open the dictionary: %v; install the package pocketsphinx-en-us", err)
+		t.Fatalf("read the dictionary: %v; install the package pocketsphinx-en-us", err)
 	}
-	defer f.Close()
 	dict := map[string][][]string{}
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		word, sounds, _ := strings.Cut(sc.Text(), " ")
+	for line := range strings.Lines(string(data)) {
+		word, sounds, _ := strings.Cut(line, " ")
 		word, _, _ = strings.Cut(word, "(")
 		dict[word] = append(dict[word], strings.Fields(sounds))
 	}

@@ -37,7 +37,7 @@ func (c chinese) praise() string {
 	case feedback.PraiseComplete:
 		return c.among("praise", "你把整段话都读完了，很好。", "很好，每个词我都听到了。", "一个词也没有漏，真不错。", "从头到尾都读完整了，很好。")
 	default:
-		return c.among("praise", "谢谢你的录音，每练一次都有帮助。", "愿意开口练习，这很好。", "已经迈出了第一步，这最重要。", "敢于挑战这段话，很好。")
+		return c.among("praise", "谢谢你的录音，每练一次都有帮助。", "愿意开口练习，这很好。", "已经迈出了第一步，这最重要。", "敢于挑战，很好。")
 	}
 }
 
@@ -298,10 +298,10 @@ func (c chinese) like(arpabet, word string) string {
 
 func (c chinese) missing(i feedback.Issue) string {
 	w := c.word(i.Word)
-	switch {
-	case i.Count == 1:
+	switch i.Count {
+	case 1:
 		return w
-	case i.Count == 2:
+	case 2:
 		return w + "和" + c.word(i.More[0])
 	default:
 		return w + "等几个词"

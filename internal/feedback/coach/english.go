@@ -44,7 +44,7 @@ func (e english) praise() string {
 			"You stayed with the text from start to end.")
 	default:
 		return e.among("praise", "Thank you for recording this; every try helps.", "It is good that you practise aloud.",
-			"You have made a start, and that is what counts.", "Good that you took on this text.")
+			"You have made a start, and that is what counts.", "Good that you gave this a try.")
 	}
 }
 
@@ -317,13 +317,13 @@ func (e english) like(arpabet, word string) string {
 
 func (e english) missing(i feedback.Issue) string {
 	w := e.word(i.Word)
-	switch {
-	case i.Count == 1:
+	switch i.Count {
+	case 1:
 		return w
-	case i.Count == 2:
+	case 2:
 		return w + " and " + e.word(i.More[0])
 	default:
-		return fmt.Sprintf("%s words, such as %s", number(i.Count), w)
+		return fmt.Sprintf("%s and %s other words", w, number(i.Count-1))
 	}
 }
 
