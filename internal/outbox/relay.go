@@ -21,19 +21,16 @@ type Config struct {
 	Batch int `env:"OUTBOX_BATCH" envDefault:"200"`
 }
 
-// Batch is what a set of claimed rows asks to send.
-type Batch struct {
-	Jobs        []pipeline.Entry         // open jobs to add to their stages' streams
-	Evaluations []*evaluation.Evaluation // states to publish; without words, which messages never carry
-	Deleted     []string                 // evaluations whose snapshots are to be removed
-}
-
 // Store holds the outbox.
 type Store interface {
-	// Claim takes up to limit rows that no other relay holds, calls send with what they ask for and deletes them if it
-	// succeeds; otherwise the rows stay for another claim. It returns how many rows it took; with none send is not called.
-	// send may be called a second time, for evaluations that were deleted while the first call ran.
-	Claim(ctx context.Context, limit int, send func(ctx context.Context, b Batch) error) (n int, err error)
+	// Claim takes up to limit rows that no other relay holds, calls send with what they ask for, and deletes them if it succeeds;
+	// otherwise they stay for another claim. jobs are open jobs to enqueue; changed are states to publish, without words, which
+	// messages never carry; deleted are evaluations whose snapshots are to be removed. It returns how many rows it took. With nothing to
+	// send, send is not called; it is called a second time for evaluations that were deleted while the first call ran.
+	Claim(
+		ctx context.Context, limit int,
+		send func(ctx context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error,
+	) (n int, err error)
 }
 
 // Queue takes entries of all stages. It may be given one that it already has.
@@ -85,30 +82,26 @@ func (r *Relay) Nudge() {
 
 // Run sends until ctx ends and returns nil then. What is away is waited for; an outage is logged once, as is its end.
 func (r *Relay) Run(ctx context.Context) error {
-	pause := time.Duration(0)
-	for {
+	pause := time.Duration(0) // after a failure
+	for ctx.Err() == nil {
 		err := r.drain(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err == nil {
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			if pause == 0 {
+				r.log.Warn("outbox is not being sent; rows wait in the database", "err", err)
+			}
+			pause = min(maxPause, max(firstPause, 2*pause))
+			rest(ctx, jitter(pause), nil) // nudges must not make it hammer
+		default:
 			if pause > 0 {
 				r.log.Info("outbox is being sent again")
 			}
 			pause = 0
-			if !r.wait(ctx, jitter(r.cfg.Poll), r.nudges) {
-				return nil
-			}
-			continue
-		}
-		if pause == 0 {
-			r.log.Warn("outbox is not being sent; rows wait in the database", "err", err)
-		}
-		pause = min(maxPause, max(firstPause, 2*pause))
-		if !r.wait(ctx, jitter(pause), nil) {
-			return nil
+			rest(ctx, jitter(r.cfg.Poll), r.nudges)
 		}
 	}
+	return nil
 }
 
 // drain claims while batches are full.
@@ -122,37 +115,35 @@ func (r *Relay) drain(ctx context.Context) error {
 }
 
 // send enqueues and publishes; a failure of one does not keep the other from being sent, but the rows stay for both.
-func (r *Relay) send(ctx context.Context, b Batch) error {
+func (r *Relay) send(ctx context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error {
 	var errs []error
-	if len(b.Jobs) > 0 {
-		if err := r.queue.Enqueue(ctx, b.Jobs); err != nil {
-			errs = append(errs, fmt.Errorf("enqueue %d jobs: %w", len(b.Jobs), err))
+	if len(jobs) > 0 {
+		if err := r.queue.Enqueue(ctx, jobs); err != nil {
+			errs = append(errs, fmt.Errorf("enqueue %d jobs: %w", len(jobs), err))
 		}
 	}
-	if len(b.Evaluations) > 0 {
-		if err := r.snapshots.Publish(ctx, b.Evaluations); err != nil {
-			errs = append(errs, fmt.Errorf("publish %d evaluations: %w", len(b.Evaluations), err))
+	if len(changed) > 0 {
+		if err := r.snapshots.Publish(ctx, changed); err != nil {
+			errs = append(errs, fmt.Errorf("publish %d evaluations: %w", len(changed), err))
 		}
 	}
-	if len(b.Deleted) > 0 {
-		if err := r.snapshots.Remove(ctx, b.Deleted); err != nil {
-			errs = append(errs, fmt.Errorf("remove %d snapshots: %w", len(b.Deleted), err))
+	if len(deleted) > 0 {
+		if err := r.snapshots.Remove(ctx, deleted); err != nil {
+			errs = append(errs, fmt.Errorf("remove %d snapshots: %w", len(deleted), err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// wait reports false when ctx ends first.
-func (r *Relay) wait(ctx context.Context, d time.Duration, nudges <-chan struct{}) bool {
+// rest pauses until d has passed, a nudge comes or ctx ends.
+func rest(ctx context.Context, d time.Duration, nudges <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-nudges:
 	case <-t.C:
 	}
-	return true
 }
 
 // jitter spreads relays of many processes: a fifth more or less.

@@ -195,17 +195,17 @@ func TestSpool(t *testing.T) {
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	ctx, print := t.Context(), []byte("fingerprint")
-	if id, err := s.idempotency.Reserve(ctx, s.user, "k", print); id != "" || err != nil {
+	ctx, content := t.Context(), []byte("fingerprint")
+	if id, err := s.idempotency.Reserve(ctx, s.user, "k", content); id != "" || err != nil {
 		t.Fatalf("first Reserve = %q, %v", id, err)
 	}
-	if _, err := s.idempotency.Reserve(ctx, s.user, "k", print); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
+	if _, err := s.idempotency.Reserve(ctx, s.user, "k", content); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
 		t.Errorf("Reserve while the first runs = %v, want ErrIdempotencyConflict", err)
 	}
 	if err := s.idempotency.Release(ctx, s.user, "k"); err != nil {
 		t.Fatal(err)
 	}
-	if id, err := s.idempotency.Reserve(ctx, s.user, "k", print); id != "" || err != nil {
+	if id, err := s.idempotency.Reserve(ctx, s.user, "k", content); id != "" || err != nil {
 		t.Fatalf("Reserve after Release = %q, %v", id, err)
 	}
 	e := newEvaluation(s.user)
@@ -218,7 +218,7 @@ func TestIdempotency(t *testing.T) {
 	if err := s.idempotency.Release(ctx, s.user, "k"); err != nil {
 		t.Fatal(err)
 	}
-	if id, err := s.idempotency.Reserve(ctx, s.user, "k", print); id != e.ID || err != nil {
+	if id, err := s.idempotency.Reserve(ctx, s.user, "k", content); id != e.ID || err != nil {
 		t.Errorf("Reserve of a used key = %q, %v, want %q", id, err, e.ID)
 	}
 	if _, err := s.idempotency.Reserve(ctx, s.user, "k", []byte("other")); !errors.Is(err, evaluation.ErrIdempotencyMismatch) {
@@ -227,13 +227,13 @@ func TestIdempotency(t *testing.T) {
 	if err := s.upkeep.ExpireIdempotency(ctx, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if id, _ := s.idempotency.Reserve(ctx, s.user, "k", print); id != e.ID {
+	if id, _ := s.idempotency.Reserve(ctx, s.user, "k", content); id != e.ID {
 		t.Error("a key of now expired")
 	}
 	if err := s.evaluations.Delete(ctx, s.user, e.ID); err != nil {
 		t.Fatal(err)
 	}
-	if id, err := s.idempotency.Reserve(ctx, s.user, "k", print); id != "" || err != nil {
+	if id, err := s.idempotency.Reserve(ctx, s.user, "k", content); id != "" || err != nil {
 		t.Errorf("Reserve after Delete = %q, %v, want the key free", id, err)
 	}
 }

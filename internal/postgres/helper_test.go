@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/oklog/ulid/v2"
 
 	"oktalk/internal/evaluation"
-	"oktalk/internal/outbox"
 	"oktalk/internal/pipeline"
 	"oktalk/internal/postgres"
 	"oktalk/internal/testkit"
@@ -32,6 +32,7 @@ type stores struct {
 	accounts    *postgres.Accounts
 	upkeep      *postgres.Upkeep
 	user        string
+	pool        *pgxpool.Pool // the test's own
 }
 
 const spoolMax = 1000
@@ -52,6 +53,10 @@ func open(t *testing.T, url string) *stores {
 		url: url, db: db, evaluations: postgres.NewEvaluations(db), jobs: postgres.NewJobs(db), outbox: postgres.NewOutbox(db),
 		spool: postgres.NewSpool(db), idempotency: postgres.NewIdempotency(db), accounts: postgres.NewAccounts(db), upkeep: postgres.NewUpkeep(db),
 	}
+	if s.pool, err = pgxpool.New(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.pool.Close)
 	s.user, err = s.accounts.EnsureUser(t.Context(), "ann")
 	if err != nil {
 		t.Fatalf("EnsureUser = %v", err)
@@ -131,6 +136,12 @@ func (s *stores) begin(t *testing.T, id string, stage evaluation.StageName, owne
 	return j
 }
 
+// jobID finds the job of a stage.
+func (s *stores) jobID(ctx context.Context, id string, stage evaluation.StageName) (job string) {
+	_ = s.pool.QueryRow(ctx, `SELECT id FROM jobs WHERE evaluation_id = $1 AND stage = $2`, id, stage).Scan(&job) // "" is not begun
+	return job
+}
+
 func nobody(context.Context, string) (bool, error)    { return false, nil }
 func everybody(context.Context, string) (bool, error) { return true, nil }
 
@@ -148,17 +159,31 @@ func ready(kind evaluation.ArtifactKind) evaluation.Artifact {
 	return a
 }
 
+// batch is what the outbox asked to send.
+type batch struct {
+	Jobs        []pipeline.Entry
+	Evaluations []*evaluation.Evaluation
+	Deleted     []string
+}
+
+type sendFunc = func(context.Context, []pipeline.Entry, []*evaluation.Evaluation, []string) error
+
+// into makes a send function that collects.
+func into(b *batch) sendFunc {
+	return func(_ context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error {
+		b.Jobs = append(b.Jobs, jobs...)
+		b.Evaluations = append(b.Evaluations, changed...)
+		b.Deleted = append(b.Deleted, deleted...)
+		return nil
+	}
+}
+
 // claim empties the outbox and returns what it asked to send.
-func (s *stores) claim(t *testing.T) outbox.Batch {
+func (s *stores) claim(t *testing.T) batch {
 	t.Helper()
-	var all outbox.Batch
+	var all batch
 	for {
-		n, err := s.outbox.Claim(t.Context(), 100, func(_ context.Context, b outbox.Batch) error {
-			all.Jobs = append(all.Jobs, b.Jobs...)
-			all.Evaluations = append(all.Evaluations, b.Evaluations...)
-			all.Deleted = append(all.Deleted, b.Deleted...)
-			return nil
-		})
+		n, err := s.outbox.Claim(t.Context(), 100, into(&all))
 		if err != nil {
 			t.Fatalf("Claim = %v", err)
 		}
@@ -175,7 +200,7 @@ func query[T any](t *testing.T, url, sql string, args ...any) (v T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -189,7 +214,7 @@ func exec(t *testing.T, url, sql string, args ...any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -202,7 +227,7 @@ func rowsWith(t *testing.T, url, text string) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	rows, err := conn.Query(t.Context(), `SELECT tablename FROM pg_tables WHERE schemaname = 'public'`)
 	if err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ func withProvider(url string, fn func(*sql.DB, *goose.Provider) error) error {
 	}
 	setDefaults(cc, "oktalk migrate")
 	db := stdlib.OpenDB(*cc)
-	defer db.Close()
+	defer func() { _ = db.Close() }() // whatever it held is committed or rolled back
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return fmt.Errorf("make the migration lock: %w", err)

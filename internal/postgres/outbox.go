@@ -7,14 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"oktalk/internal/evaluation"
-	"oktalk/internal/outbox"
 	"oktalk/internal/pipeline"
 )
 
-// Outbox is the store of the relay. It is safe for concurrent use.
+// Outbox is the store of the relay (package outbox). It is safe for concurrent use.
 type Outbox struct{ db *DB }
-
-var _ outbox.Store = (*Outbox)(nil)
 
 // NewOutbox makes a store over a pool.
 func NewOutbox(db *DB) *Outbox { return &Outbox{db: db} }
@@ -32,27 +29,36 @@ type sendError struct{ error }
 
 func (e *sendError) Unwrap() error { return e.error }
 
-// Claim takes up to limit rows, has send send what they ask for, and deletes them: see [outbox.Store].
-func (s *Outbox) Claim(ctx context.Context, limit int, send func(ctx context.Context, b outbox.Batch) error) (n int, err error) {
+// Claim takes up to limit rows that no other relay holds, calls send with what they ask for as it is now, and deletes them if
+// it succeeds; otherwise they stay for another claim. It returns how many rows it took. With nothing to send, send is not called;
+// it is called a second time for evaluations that were deleted while the first call ran. Its error comes back as it is.
+func (s *Outbox) Claim(
+	ctx context.Context, limit int,
+	send func(ctx context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error,
+) (n int, err error) {
 	err = s.db.with(ctx, "claim outbox rows", func(ctx context.Context, c *pgx.Conn) error {
 		claimed, err := claim(ctx, c, limit)
 		n = claimed.rows
 		if err != nil || n == 0 {
 			return err
 		}
-		batch, err := claimed.load(ctx, c)
+		b, err := claimed.load(ctx, c)
 		if err != nil {
 			return err
 		}
-		if err := sendBatch(ctx, batch, send); err != nil {
-			return err
+		if len(b.jobs)+len(b.changed)+len(b.deleted) > 0 {
+			if err := send(ctx, b.jobs, b.changed, b.deleted); err != nil {
+				return &sendError{err}
+			}
 		}
-		deleted, err := deletedSince(ctx, c, batch.Evaluations)
+		late, err := deletedSince(ctx, c, b.changed)
 		if err != nil {
 			return err
 		}
-		if err := sendBatch(ctx, outbox.Batch{Deleted: deleted}, send); err != nil {
-			return err
+		if len(late) > 0 {
+			if err := send(ctx, nil, nil, late); err != nil {
+				return &sendError{err}
+			}
 		}
 		return commit(ctx, c, &pgx.Batch{})
 	})
@@ -62,14 +68,11 @@ func (s *Outbox) Claim(ctx context.Context, limit int, send func(ctx context.Con
 	return n, nil
 }
 
-func sendBatch(ctx context.Context, b outbox.Batch, send func(ctx context.Context, b outbox.Batch) error) error {
-	if len(b.Jobs) == 0 && len(b.Evaluations) == 0 && len(b.Deleted) == 0 {
-		return nil
-	}
-	if err := send(ctx, b); err != nil {
-		return &sendError{err}
-	}
-	return nil
+// batch is what a set of claimed rows asks to send.
+type batch struct {
+	jobs    []pipeline.Entry
+	changed []*evaluation.Evaluation
+	deleted []string
 }
 
 // claimedRows is what claimed rows name, each once.
@@ -104,25 +107,25 @@ func claim(ctx context.Context, c *pgx.Conn, limit int) (claimed claimedRows, er
 
 // load reads what claimed rows name as it is now. A job that is no longer open is dropped, an evaluation that is not there is
 // deleted.
-func (claimed claimedRows) load(ctx context.Context, c *pgx.Conn) (batch outbox.Batch, err error) {
+func (claimed claimedRows) load(ctx context.Context, c *pgx.Conn) (out batch, err error) {
 	b := &pgx.Batch{}
 	if len(claimed.jobs) > 0 {
 		b.Queue(selectEntries+`WHERE id = ANY($1) AND state = 'open' ORDER BY id`, claimed.jobs).Query(func(rows pgx.Rows) (err error) {
-			batch.Jobs, err = pgx.CollectRows(rows, toEntry)
+			out.jobs, err = pgx.CollectRows(rows, toEntry)
 			return err
 		})
 	}
 	if len(claimed.evaluations) > 0 {
 		b.Queue(withoutWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, claimed.evaluations).Query(func(rows pgx.Rows) (err error) {
-			batch.Evaluations, err = collectEvaluations(rows)
+			out.changed, err = collectEvaluations(rows)
 			return err
 		})
 	}
 	if err := send(ctx, c, b); err != nil {
-		return outbox.Batch{}, err
+		return batch{}, err
 	}
-	batch.Deleted = missing(claimed.evaluations, batch.Evaluations)
-	return batch, nil
+	out.deleted = missing(claimed.evaluations, out.changed)
+	return out, nil
 }
 
 // deletedSince finds evaluations that were deleted after they were read. Their removal may have been sent before their state was, and

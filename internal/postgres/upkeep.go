@@ -37,10 +37,7 @@ func (s *Upkeep) Lead(ctx context.Context, fn func(ctx context.Context) error) e
 	away := false
 	for ctx.Err() == nil {
 		err := s.lead(ctx, fn)
-		if ctx.Err() != nil {
-			break
-		}
-		if err != nil && !away {
+		if err != nil && !away && ctx.Err() == nil {
 			s.db.log.Warn("housekeeping pauses", "err", err)
 		}
 		away = err != nil

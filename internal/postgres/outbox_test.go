@@ -1,0 +1,243 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"oktalk/internal/evaluation"
+	"oktalk/internal/outbox"
+	"oktalk/internal/pipeline"
+	"oktalk/internal/postgres"
+)
+
+// A relay that fails or dies after sending has the rows sent again.
+func TestClaimSendsAgain(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	e := s.create(t)
+	var first, second, third batch
+	away := errors.New("redis is away")
+	if _, err := s.outbox.Claim(t.Context(), 100, func(ctx context.Context, j []pipeline.Entry, e []*evaluation.Evaluation, d []string) error {
+		return errors.Join(into(&first)(ctx, j, e, d), away)
+	}); !errors.Is(err, away) {
+		t.Errorf("Claim = %v, want the error of send", err)
+	}
+	ctx, die := context.WithCancel(t.Context())
+	if _, err := s.outbox.Claim(ctx, 100, func(ctx context.Context, j []pipeline.Entry, e []*evaluation.Evaluation, d []string) error {
+		die() // between sending and committing
+		return into(&second)(ctx, j, e, d)
+	}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Claim of a relay that dies = %v, want context.Canceled", err)
+	}
+	n, err := s.outbox.Claim(t.Context(), 100, into(&third))
+	if n != 3 || err != nil {
+		t.Errorf("Claim = %d, %v, want 3 rows", n, err)
+	}
+	for _, b := range []batch{first, second, third} {
+		if len(b.Jobs) != 2 || len(b.Evaluations) != 1 || b.Evaluations[0].ID != e.ID {
+			t.Errorf("sent %+v, want two jobs and one evaluation each time", b)
+		}
+	}
+	if n, err := s.outbox.Claim(t.Context(), 100, into(&third)); n != 0 || err != nil {
+		t.Errorf("Claim of an empty outbox = %d, %v, want 0", n, err)
+	}
+}
+
+func TestClaimCoalescesAndDrops(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	ctx := t.Context()
+	e := s.create(t)
+	due := time.Now().Add(time.Hour)
+	if err := s.jobs.Retry(ctx, s.begin(t, e.ID, evaluation.StageDemo, "w1"), errors.New("x"), due); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.jobs.Settle(ctx, s.begin(t, e.ID, evaluation.StageFeedback, "w1"), result(evaluation.FeedbackText), pipeline.OutcomeDone, nil); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, s.url, `INSERT INTO outbox (kind, evaluation_id) VALUES ('of a newer version', $1)`, e.ID)
+	b := s.claim(t)
+	if len(b.Evaluations) != 1 || b.Evaluations[0].Version != 2 || len(b.Evaluations[0].Artifacts) != 3 {
+		t.Errorf("evaluations sent = %+v, want version 2 once", b.Evaluations)
+	}
+	if len(b.Jobs) != 2 {
+		t.Fatalf("jobs sent = %+v, want demo and speech", b.Jobs)
+	}
+	for _, j := range b.Jobs {
+		switch {
+		case j.Stage == evaluation.StageDemo && j.Attempt == 2 && j.Due.Sub(due).Abs() < time.Millisecond:
+		case j.Stage == evaluation.StageSpeech && j.Attempt == 1 && j.Due.IsZero():
+		default:
+			t.Errorf("job sent = %+v", j)
+		}
+	}
+	if st, err := s.outbox.Stats(ctx); st.Rows != 1 || st.Oldest <= 0 || err != nil {
+		t.Errorf("Stats = %+v, %v, want the row of an unknown kind", st, err)
+	}
+}
+
+// An evaluation that is deleted between reading and sending it is removed after it was sent.
+func TestDeleteWhileSending(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	e := s.create(t)
+	var order []string
+	_, err := s.outbox.Claim(t.Context(), 100, func(ctx context.Context, _ []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error {
+		for range changed {
+			order = append(order, "publish")
+			if err := s.evaluations.Delete(ctx, s.user, e.ID); err != nil {
+				t.Error(err)
+			}
+			order = append(order, s.claim(t).Deleted...)
+		}
+		order = append(order, deleted...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"publish", e.ID, e.ID}; len(order) != 3 || order[0] != want[0] || order[2] != want[2] {
+		t.Errorf("order = %v, want %v", order, want)
+	}
+}
+
+// Relays side by side send every row once and do not wait for one that is stuck in sending.
+func TestRelaysInParallel(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	const count = 300
+	want := map[string]bool{}
+	for range count {
+		want[s.create(t).ID] = true
+	}
+	stuck, release := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := s.outbox.Claim(t.Context(), 30, func(context.Context, []pipeline.Entry, []*evaluation.Evaluation, []string) error {
+			close(stuck)
+			<-release
+			return errors.New("stuck")
+		}); err == nil {
+			t.Error("the stuck relay's Claim = nil")
+		}
+	})
+	<-stuck
+	var mu sync.Mutex
+	var all batch
+	relay := func() {
+		for {
+			n, err := s.outbox.Claim(t.Context(), 20, func(ctx context.Context, j []pipeline.Entry, e []*evaluation.Evaluation, d []string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				return into(&all)(ctx, j, e, d)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if n == 0 {
+				return
+			}
+		}
+	}
+	var others sync.WaitGroup
+	for range 4 {
+		others.Go(relay)
+	}
+	others.Wait() // the stuck one holds 30 rows and nobody waited for it
+	if n := len(all.Jobs) + len(all.Evaluations); n != 3*count-30 {
+		t.Errorf("%d sent while one relay is stuck, want %d", n, 3*count-30)
+	}
+	close(release)
+	wg.Wait()
+	relay()
+	if len(all.Jobs) != 2*count || len(all.Evaluations) != count {
+		t.Errorf("sent %d jobs and %d evaluations, want %d and %d", len(all.Jobs), len(all.Evaluations), 2*count, count)
+	}
+	for _, e := range all.Evaluations {
+		delete(want, e.ID)
+	}
+	if len(want) != 0 {
+		t.Errorf("%d evaluations were never sent", len(want))
+	}
+}
+
+func TestStaleAndRequeue(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	ctx := t.Context()
+	stale := func() int {
+		t.Helper()
+		ids, err := s.upkeep.Stale(ctx, evaluation.StageFeedback, 20*time.Second, "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(ids)
+	}
+	e := s.create(t)
+	old := func() {
+		exec(t, s.url, `UPDATE jobs SET updated_at = now() - interval '21 s', not_before = now() - interval '21 s'`)
+	}
+	old()
+	if n := stale(); n != 0 {
+		t.Errorf("%d stale while waiting in the outbox, want 0", n)
+	}
+	s.claim(t)
+	if n := stale(); n != 1 {
+		t.Errorf("%d stale, want 1", n)
+	}
+	exec(t, s.url, `UPDATE jobs SET not_before = now() + interval '1 h'`)
+	if n := stale(); n != 0 {
+		t.Errorf("%d stale before they are due, want 0", n)
+	}
+	old()
+	j := s.begin(t, e.ID, evaluation.StageFeedback, "w1")
+	if n := stale(); n != 0 {
+		t.Errorf("%d stale just after Begin, want 0", n)
+	}
+	for range 2 {
+		if err := s.upkeep.Requeue(ctx, []string{j.ID, "job_none"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := s.claim(t); len(b.Jobs) != 1 || b.Jobs[0].JobID != j.ID {
+		t.Errorf("after Requeue twice, sent %+v, want the job once", b.Jobs)
+	}
+	if err := s.jobs.Settle(ctx, j, result(evaluation.FeedbackText), pipeline.OutcomeDone, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.claim(t)
+	if err := s.upkeep.Requeue(ctx, []string{j.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if b := s.claim(t); len(b.Jobs) != 0 {
+		t.Errorf("after Requeue of a settled job, sent %+v, want none", b.Jobs)
+	}
+}
+
+func TestOpenJobsPages(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	for range 5 {
+		s.create(t)
+	}
+	got, after := 0, ""
+	for {
+		page, err := s.upkeep.OpenJobs(t.Context(), evaluation.StageDemo, after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		got += len(page)
+		after = page[len(page)-1].JobID
+	}
+	if got != 5 {
+		t.Errorf("OpenJobs in pages of 2 gave %d, want 5", got)
+	}
+}
+
+var _ outbox.Store = (*postgres.Outbox)(nil)
