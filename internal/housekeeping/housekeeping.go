@@ -1,0 +1,189 @@
+package housekeeping
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"oktalk/internal/evaluation"
+	"oktalk/internal/pipeline"
+)
+
+// Config says how long streams keep what is done.
+type Config struct {
+	// StreamRetention is how long acknowledged entries stay in a stage's streams; 0 means 168 h (a week).
+	StreamRetention time.Duration `env:"STREAM_RETENTION" envDefault:"168h"`
+	// StreamMaxEntries is how many entries each lane of a stage keeps at most; 0 means a million. Entries that are pending or
+	// unread always stay.
+	StreamMaxEntries int64 `env:"STREAM_MAX_ENTRIES" envDefault:"1000000"`
+}
+
+// Leader lets one process at a time run a function.
+type Leader interface {
+	Lead(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// Jobs is what is to be done, whatever Redis has.
+type Jobs interface {
+	// Generations returns what each stage's marker must equal.
+	Generations(ctx context.Context) (map[evaluation.StageName]string, error)
+	// OpenJobs reads open jobs by rising id, starting after one.
+	OpenJobs(ctx context.Context, stage evaluation.StageName, afterID string, limit int) ([]pipeline.Entry, error)
+	// Stale lists open jobs, by rising id, that should have had an entry for some time.
+	Stale(ctx context.Context, stage evaluation.StageName, olderThan time.Duration, afterID string, limit int) ([]string, error)
+	// Requeue has the outbox enqueue those jobs that are still open.
+	Requeue(ctx context.Context, jobIDs []string) error
+}
+
+// Records is what the database needs in the long run.
+type Records interface {
+	EnsurePartitions(ctx context.Context, now time.Time) error
+	ExpireIdempotency(ctx context.Context, olderThan time.Duration) error
+}
+
+// Streams is what Redis has of each stage.
+type Streams interface {
+	Enqueue(ctx context.Context, entries []pipeline.Entry) error
+	// Marker is empty when it is missing.
+	Marker(ctx context.Context, stage evaluation.StageName) (string, error)
+	SetMarker(ctx context.Context, stage evaluation.StageName, generation string) error
+	// Present returns the ids of all jobs that are unread, pending or delayed.
+	Present(ctx context.Context, stage evaluation.StageName) (map[string]struct{}, error)
+	Trim(ctx context.Context, stage evaluation.StageName, retention time.Duration, maxEntries int64) error
+}
+
+// Spool holds objects that the object store did not take yet.
+type Spool interface {
+	Oldest(ctx context.Context, limit int) (keys []string, err error)
+	Get(ctx context.Context, key string) (contentType string, body []byte, err error)
+	Remove(ctx context.Context, key string) error
+}
+
+// Objects is the object store.
+type Objects interface {
+	Put(ctx context.Context, key, contentType string, body []byte) error
+}
+
+// Stores are the parts that are kept in order.
+type Stores struct {
+	Leader  Leader
+	Jobs    Jobs
+	Records Records
+	Streams Streams
+	Spool   Spool
+	Objects Objects
+}
+
+// Keeper does the housekeeping.
+type Keeper struct {
+	cfg Config
+	Stores
+	stages []evaluation.Stage
+	log    *slog.Logger
+}
+
+// New makes a keeper.
+func New(cfg Config, stores Stores, log *slog.Logger) *Keeper {
+	if cfg.StreamRetention <= 0 {
+		cfg.StreamRetention = 7 * 24 * time.Hour
+	}
+	if cfg.StreamMaxEntries <= 0 {
+		cfg.StreamMaxEntries = 1_000_000
+	}
+	return &Keeper{cfg: cfg, Stores: stores, stages: evaluation.Stages(), log: log}
+}
+
+// idempotencyLife is how long a request can be repeated under its key.
+const idempotencyLife = 24 * time.Hour
+
+// duty is something to do again and again.
+type duty struct {
+	name  string
+	every time.Duration
+	most  time.Duration // pauses grow up to this while it fails; 0: they stay
+	do    func(ctx context.Context) error
+}
+
+// Run keeps house until ctx ends, whenever this process leads. It returns nil then.
+func (k *Keeper) Run(ctx context.Context) error {
+	s := &sweeper{Keeper: k, after: map[evaluation.StageName]string{}}
+	duties := []duty{
+		{name: "check markers", every: 2 * time.Second, do: k.checkMarkers},
+		{name: "sweep", every: 10 * time.Second, do: s.sweep},
+		{name: "upload spool", every: 5 * time.Second, most: time.Minute, do: k.upload},
+		{name: "trim streams", every: time.Minute, do: k.trim},
+		{name: "expire idempotency keys", every: 10 * time.Minute, do: k.expire},
+		{name: "make partitions", every: time.Hour, do: k.partition},
+	}
+	return k.Leader.Lead(ctx, func(ctx context.Context) error {
+		k.log.Info("this process keeps house")
+		g, ctx := errgroup.WithContext(ctx)
+		for _, d := range duties {
+			g.Go(func() error {
+				k.repeat(ctx, d)
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+}
+
+// firstPause is how soon a duty that failed is tried again if its own interval is longer.
+const firstPause = 5 * time.Second
+
+// repeat does a duty until ctx ends. A failure is told once, and its end.
+func (k *Keeper) repeat(ctx context.Context, d duty) {
+	failing := time.Duration(0)
+	for {
+		err := d.do(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		pause := d.every
+		switch {
+		case err == nil && failing > 0:
+			k.log.Info("housekeeping works again", "duty", d.name)
+			failing = 0
+		case err != nil:
+			if failing == 0 {
+				k.log.Warn("housekeeping is held up", "duty", d.name, "err", err)
+			}
+			failing = min(max(2*failing, min(d.every, firstPause)), max(d.most, min(d.every, firstPause)))
+			pause = failing
+		}
+		if !rest(ctx, pause) {
+			return
+		}
+	}
+}
+
+// rest pauses; it reports false when ctx ends first.
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (k *Keeper) trim(ctx context.Context) error {
+	for _, s := range k.stages {
+		if err := k.Streams.Trim(ctx, s.Name, k.cfg.StreamRetention, k.cfg.StreamMaxEntries); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) expire(ctx context.Context) error {
+	return k.Records.ExpireIdempotency(ctx, idempotencyLife)
+}
+
+func (k *Keeper) partition(ctx context.Context) error {
+	return k.Records.EnsurePartitions(ctx, time.Now())
+}
