@@ -26,6 +26,9 @@ func (s *Source) Read(ctx context.Context, most int) ([]pipeline.Entry, error) {
 	if most < 1 || !s.mayRead(ctx) {
 		return nil, nil
 	}
+	s.mu.Lock()
+	s.slots = max(s.slots, len(s.held)+most)
+	s.mu.Unlock()
 	entries, err := s.recover(ctx, most)
 	if err == nil && len(entries) == 0 {
 		entries, err = s.readNew(ctx, most)
@@ -165,11 +168,11 @@ func (s *Source) hold(low bool, id string, fields map[string]any) pipeline.Entry
 }
 
 // lowRoom is how many entries of the low lane may be taken: they get at most half of the process's slots, and never less
-// than one. The slots are those in use and the most that are free.
+// than one.
 func (s *Source) lowRoom(most int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(0, min(most, max(1, (len(s.held)+most)/2)-s.heldLow))
+	return max(0, min(most, max(1, s.slots/2)-s.heldLow))
 }
 
 // readNew reads new entries. While the ordinary lane has more than there is room for, it is read without waiting and the low
@@ -179,7 +182,7 @@ func (s *Source) readNew(ctx context.Context, most int) ([]pipeline.Entry, error
 		return s.wait(ctx, most)
 	}
 	var entries []pipeline.Entry
-	if s.lowDue(most) {
+	if s.lowDue() {
 		low, err := s.fetch(ctx, true, 1)
 		if err != nil {
 			return nil, err
@@ -201,9 +204,9 @@ func (s *Source) readNew(ctx context.Context, most int) ([]pipeline.Entry, error
 }
 
 // lowDue reports whether the low lane is to be looked at although the other one has more than enough.
-func (s *Source) lowDue(most int) bool {
+func (s *Source) lowDue() bool {
 	s.mu.Lock()
-	idle, slots := s.heldLow == 0, len(s.held)+most
+	idle, slots := s.heldLow == 0, s.slots
 	s.mu.Unlock()
 	if !idle || time.Since(s.lowPolled) < lowPoll {
 		return false

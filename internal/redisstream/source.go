@@ -37,6 +37,7 @@ type Source struct {
 	mu         sync.Mutex
 	held       map[ref]struct{} // delivered here and not settled
 	heldLow    int              // those of the low lane
+	slots      int              // the most that were in flight or asked for
 	leaseUntil time.Time        // the lease is surely held until then
 	renewed    chan struct{}    // closed at the next renewal
 	orphans    bool             // dead consumers hold entries
