@@ -99,8 +99,8 @@ func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 }
 
 const (
-	lingerBytes = 24 << 20        // read beyond a refused upload's limit, into nothing; larger uploads see a reset
-	lingerTime  = 5 * time.Second // at most
+	lingerBytes = 24 << 20         // read beyond a refused upload's limit, into nothing; larger uploads see a reset
+	lingerTime  = 10 * time.Second // at most
 )
 
 // linger reads what is left of the body of a refused request after it was answered. See the package's doc.
