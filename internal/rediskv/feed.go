@@ -103,8 +103,7 @@ func (f *Feed) want(id string) (<-chan struct{}, error) {
 	return confirmed, nil
 }
 
-// Drop stops watching an evaluation. It does not block; what is on its way is still delivered, but nothing once a later Add has
-// returned.
+// Drop stops watching an evaluation. It does not block; what is on its way may still be delivered.
 func (f *Feed) Drop(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
