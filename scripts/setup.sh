@@ -166,15 +166,15 @@ no_system_cluster() {
 by_hand() { # manager, packages…
 	local m=$1 sudo=
 	shift
-	if [ "$m" != brew ] && [ "$(id -u)" != 0 ]; then
-		if have sudo; then sudo="sudo "; else sudo="as root: "; fi
+	if [ "$m" != brew ] && [ "$(id -u)" != 0 ] && have sudo; then
+		sudo="sudo "
 	fi
 	echo "$sudo$(install_command "$m") $*"
 }
 
 main() {
 	check_go
-	local wanted m as thing packages=()
+	local wanted m as log thing packages=()
 	wanted=$(missing | tr '\n' ' ')
 	[ -n "$wanted" ] || return 0
 	[ "${1:-}" != --check ] || die "missing: $wanted"
@@ -185,11 +185,15 @@ main() {
 	done
 	if [ "${#packages[@]}" -gt 0 ]; then
 		as=$(elevate "$m")
-		[ "$as" != cannot ] || die "missing: ${wanted% }; installing needs root. Run this, then try again: $(by_hand "$m" "${packages[@]}")"
-		echo "setup: installing ${packages[*]}"
+		[ "$as" != cannot ] || die "missing: ${wanted% }; installing needs root. Run this command as root, then try again: $(by_hand "$m" "${packages[@]}")"
+		echo "setup: installing ${packages[*]} (a minute or two)"
 		case "$m ${packages[*]} " in "apt "*"postgresql "*) no_system_cluster "$as" ;; esac
-		install "$m" "$as" "${packages[@]}" ||
-			die "the installation failed. Try it by hand: $(by_hand "$m" "${packages[@]}")"
+		log=$(mktemp)
+		if ! install "$m" "$as" "${packages[@]}" >"$log" 2>&1 </dev/null; then
+			tail -20 "$log" >&2
+			die "the installation failed (all of it in $log). Try it by hand: $(by_hand "$m" "${packages[@]}")"
+		fi
+		rm -f "$log"
 	fi
 	wanted=$(missing | tr '\n' ' ')
 	[ -z "$wanted" ] || die "still missing: ${wanted% }.$(hints $wanted)"
