@@ -43,7 +43,7 @@ func (d *dev) demoKey(ctx context.Context) (string, error) {
 			return key, err
 		}
 	}
-	out, err := d.runSelf(ctx, "keys", "create", "--user", "demo", "--name", "demo", "--unlimited", "--json")
+	out, err := d.runSelf(ctx, "keys", "create", "--user", "demo", "--json")
 	if err != nil {
 		return "", err
 	}
@@ -85,10 +85,11 @@ func (d *dev) speakSample(ctx context.Context) error {
 
 // devFile is dev.json: where everything is, for programs.
 type devFile struct {
-	URL       string       `json:"url"`
-	Key       string       `json:"key"`
-	Metrics   []string     `json:"metrics"` // URLs
-	Processes []devProcess `json:"processes"`
+	URL         string       `json:"url"`
+	Key         string       `json:"key"`
+	DatabaseURL string       `json:"database_url"` // for oktalk keys and migrate; the file is its owner's alone
+	Metrics     []string     `json:"metrics"`      // URLs
+	Processes   []devProcess `json:"processes"`
 }
 
 type devProcess struct {
@@ -103,7 +104,7 @@ func (d *dev) noteChange() {
 	if !d.ready {
 		return
 	}
-	f := devFile{URL: baseURL(d.flags.apiAddr), Key: d.key}
+	f := devFile{URL: baseURL(d.flags.apiAddr), Key: d.key, DatabaseURL: d.stack.DatabaseURL}
 	for _, c := range d.children {
 		f.Metrics = append(f.Metrics, "http://"+c.metrics+"/metrics")
 		f.Processes = append(f.Processes, devProcess{Name: c.name, PID: c.process.PID()})

@@ -1,6 +1,10 @@
 // Command oktalk is the tool of operators and developers.
 //
-//	oktalk dev    runs everything on this machine
+//	oktalk dev      runs everything on this machine
+//	oktalk demo     posts a recording to a running stack and follows it
+//	oktalk watch    follows an evaluation
+//	oktalk keys     makes, lists and revokes API keys
+//	oktalk migrate  changes the database's schema
 //
 // See oktalk --help for all commands.
 package main
@@ -49,6 +53,10 @@ defaults fit the servers that "oktalk dev" starts.`,
 	}
 	root.AddCommand(
 		newDevCommand(getenv),
+		newDemoCommand(getenv),
+		newWatchCommand(getenv),
+		newKeysCommand(getenv),
+		newMigrateCommand(getenv),
 	)
 	return root
 }
