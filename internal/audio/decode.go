@@ -15,13 +15,13 @@ import (
 // Rate is what recordings are decoded to, in Hz: what the acoustic model was trained on.
 const Rate = 16_000
 
-// Limits of a recording. Decoded lengths differ a little from recorded ones: codecs pad to whole frames (MP3 up to 0.1 s,
-// measured with LAME) and resampling loses the last fraction, so exactly 0.3 s and 60 s pass in every format.
+// Limits of a recording. Decoded lengths differ a little from recorded ones: codecs pad to whole frames (MP3 by up to 0.1 s,
+// measured with LAME) or lose the first one (Vorbis 12 ms), so exactly 0.3 s and 60 s pass in every format.
 const (
 	MinDuration = 300 * time.Millisecond
 	MaxDuration = 60 * time.Second
 
-	minTolerance = 10 * time.Millisecond
+	minTolerance = 20 * time.Millisecond
 	maxTolerance = 250 * time.Millisecond
 )
 

@@ -14,7 +14,7 @@ const (
 	// and decoded audio must stay below -1.
 	peakCeiling = -2.5
 	// maxGain keeps a clip of near silence from becoming a clip of loud noise.
-	maxGain = 30.0
+	maxGain = 40.0
 )
 
 // loudness is the integrated loudness in LUFS (ITU-R BS.1770-4): K-weighted, gated at -70 LUFS and at 10 LU below the

@@ -35,13 +35,13 @@ func measure(c Clip) signal {
 	levels := frameLevels(x)
 	sorted := slices.Sorted(slices.Values(levels))
 	s.peak, s.floor = highest(sorted, 0.05, loudestFrames), sorted[len(sorted)/10]
-	var power []float64
+	var powers []float64
 	for _, l := range levels {
 		if l >= s.peak-20 {
-			power = append(power, math.Pow(10, l/10))
+			powers = append(powers, math.Pow(10, l/10))
 		}
 	}
-	s.level = 10 * math.Log10(mean(power))
+	s.level = 10 * math.Log10(mean(powers))
 	s.voice, s.tone = voicing(x, levels, s.peak-15), unpredicted(x)
 	return s
 }
@@ -51,10 +51,9 @@ func highest(sorted []float64, part float64, n int) float64 {
 	return sorted[len(sorted)-1-min(n, int(part*float64(len(sorted))))]
 }
 
-// highPass removes a constant offset and the hum of mains: second-order Butterworth at 80 Hz, below every voice.
+// highPass removes a constant offset and the hum of mains: fourth-order Butterworth at 100 Hz, which takes 24 dB off 50 Hz and
+// leaves every voice its harmonics.
 func highPass(x []float32) {
-	k := math.Tan(math.Pi * 80 / Rate)
-	a0 := 1 + math.Sqrt2*k + k*k
 	out := make([]float64, len(x))
 	offset := 0.0
 	for _, v := range x {
@@ -64,7 +63,11 @@ func highPass(x []float32) {
 	for i, v := range x {
 		out[i] = float64(v) - offset // taken off first, so that the filter does not ring at the start
 	}
-	biquad(out, [3]float64{1 / a0, -2 / a0, 1 / a0}, 2*(k*k-1)/a0, (1-math.Sqrt2*k+k*k)/a0)
+	k := math.Tan(math.Pi * 100 / Rate)
+	for _, q := range []float64{0.54119610, 1.30656296} {
+		a0 := 1 + k/q + k*k
+		biquad(out, [3]float64{1 / a0, -2 / a0, 1 / a0}, 2*(k*k-1)/a0, (1-k/q+k*k)/a0)
+	}
 	for i := range x {
 		x[i] = float32(out[i])
 	}
@@ -74,11 +77,7 @@ func highPass(x []float32) {
 func frameLevels(x []float32) []float64 {
 	var levels []float64
 	for frame := range slices.Chunk(x, frameHop) {
-		sum := 1e-12
-		for _, v := range frame {
-			sum += float64(v) * float64(v) / float64(len(frame))
-		}
-		levels = append(levels, 10*math.Log10(sum))
+		levels = append(levels, 10*math.Log10(power(frame)+1e-12))
 	}
 	return levels
 }
@@ -100,18 +99,21 @@ func voicing(x []float32, levels []float64, atLeast float64) float64 {
 
 // periodicity is the best correlation of the first size samples with themselves a pitch period later.
 func periodicity(y []float32, size int) float64 {
-	best := 0.0
-	for lag := pitchRate / 400; lag < pitchRate/70; lag++ {
-		var xy, xx, yy float64
-		for i := range size {
-			a, b := float64(y[i]), float64(y[i+lag])
-			xy, xx, yy = xy+a*b, xx+a*a, yy+b*b
+	const first, last = pitchRate / 400, pitchRate / 70
+	here := power(y[:size])
+	best, later := 0.0, power(y[first:first+size])
+	for lag := first; lag < last; lag++ {
+		var sum float32
+		for i, v := range y[:size] {
+			sum += v * y[lag+i]
 		}
-		if xx > 0 && yy > 0 {
-			best = max(best, xy/math.Sqrt(xx*yy))
+		if p := here * later; p > 0 {
+			best = max(best, float64(sum)/float64(size)/math.Sqrt(p))
 		}
+		out, in := float64(y[lag]), float64(y[lag+size])
+		later = max(0, later+(in*in-out*out)/float64(size))
 	}
-	return best
+	return min(best, 1)
 }
 
 // unpredicted is the part of the power that the two samples before do not predict (linear prediction of order 2). A tone
@@ -140,11 +142,10 @@ func unpredicted(x []float32) float64 {
 // 5 %.
 func clippedPart(x []float32) float64 {
 	var peak float32
-	var power float64
 	for _, v := range x {
-		peak, power = max(peak, v, -v), power+float64(v)*float64(v)
+		peak = max(peak, v, -v)
 	}
-	rms := float32(math.Sqrt(power / float64(max(1, len(x)))))
+	rms := float32(math.Sqrt(power(x)))
 	loud, top := 0, 0
 	for _, v := range x {
 		if v = max(v, -v); v > rms {

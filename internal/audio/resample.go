@@ -49,15 +49,15 @@ func convolve(in, filter []float32, start int) float32 {
 	if start >= len(in) {
 		return 0
 	}
-	in = in[start:min(start+len(filter), len(in))]
-	filter = filter[:len(in)]
-	var a, b, c, d float32
-	for len(in) >= 4 && len(filter) >= 4 {
-		a += in[0] * filter[0]
-		b += in[1] * filter[1]
-		c += in[2] * filter[2]
-		d += in[3] * filter[3]
-		in, filter = in[4:], filter[4:]
+	n := min(len(filter), len(in)-start)
+	in, filter = in[start:start+n], filter[:n]
+	var a, b, c, d float32 // four sums, so that one addition need not wait for the one before
+	for len(in) >= 8 && len(filter) >= 8 {
+		a += in[0]*filter[0] + in[4]*filter[4]
+		b += in[1]*filter[1] + in[5]*filter[5]
+		c += in[2]*filter[2] + in[6]*filter[6]
+		d += in[3]*filter[3] + in[7]*filter[7]
+		in, filter = in[8:], filter[8:]
 	}
 	for i := range in {
 		a += in[i] * filter[i]
