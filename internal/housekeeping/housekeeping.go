@@ -66,33 +66,33 @@ type Objects interface {
 	Put(ctx context.Context, key, contentType string, body []byte) error
 }
 
-// Stores are the parts that are kept in order.
-type Stores struct {
-	Leader  Leader
-	Jobs    Jobs
-	Records Records
-	Streams Streams
-	Spool   Spool
-	Objects Objects
+// Upkeep is all that is asked of the database.
+type Upkeep interface {
+	Leader
+	Jobs
+	Records
 }
 
 // Keeper does the housekeeping.
 type Keeper struct {
-	cfg Config
-	Stores
-	stages []evaluation.Stage
-	log    *slog.Logger
+	cfg     Config
+	db      Upkeep
+	streams Streams
+	spool   Spool
+	objects Objects
+	stages  []evaluation.Stage
+	log     *slog.Logger
 }
 
 // New makes a keeper.
-func New(cfg Config, stores Stores, log *slog.Logger) *Keeper {
+func New(cfg Config, db Upkeep, streams Streams, spool Spool, objects Objects, log *slog.Logger) *Keeper {
 	if cfg.StreamRetention <= 0 {
 		cfg.StreamRetention = 7 * 24 * time.Hour
 	}
 	if cfg.StreamMaxEntries <= 0 {
 		cfg.StreamMaxEntries = 1_000_000
 	}
-	return &Keeper{cfg: cfg, Stores: stores, stages: evaluation.Stages(), log: log}
+	return &Keeper{cfg: cfg, db: db, streams: streams, spool: spool, objects: objects, stages: evaluation.Stages(), log: log}
 }
 
 // idempotencyLife is how long a request can be repeated under its key.
@@ -117,7 +117,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		{name: "expire idempotency keys", every: 10 * time.Minute, do: k.expire},
 		{name: "make partitions", every: time.Hour, do: k.partition},
 	}
-	return k.Leader.Lead(ctx, func(ctx context.Context) error {
+	return k.db.Lead(ctx, func(ctx context.Context) error {
 		k.log.Info("this process keeps house")
 		g, ctx := errgroup.WithContext(ctx)
 		for _, d := range duties {
@@ -173,7 +173,7 @@ func rest(ctx context.Context, d time.Duration) bool {
 
 func (k *Keeper) trim(ctx context.Context) error {
 	for _, s := range k.stages {
-		if err := k.Streams.Trim(ctx, s.Name, k.cfg.StreamRetention, k.cfg.StreamMaxEntries); err != nil {
+		if err := k.streams.Trim(ctx, s.Name, k.cfg.StreamRetention, k.cfg.StreamMaxEntries); err != nil {
 			return err
 		}
 	}
@@ -181,9 +181,9 @@ func (k *Keeper) trim(ctx context.Context) error {
 }
 
 func (k *Keeper) expire(ctx context.Context) error {
-	return k.Records.ExpireIdempotency(ctx, idempotencyLife)
+	return k.db.ExpireIdempotency(ctx, idempotencyLife)
 }
 
 func (k *Keeper) partition(ctx context.Context) error {
-	return k.Records.EnsurePartitions(ctx, time.Now())
+	return k.db.EnsurePartitions(ctx, time.Now())
 }

@@ -16,15 +16,15 @@ import (
 
 	"oktalk/internal/evaluation"
 	"oktalk/internal/housekeeping"
+	"oktalk/internal/objectstore"
 	"oktalk/internal/pipeline"
 	"oktalk/internal/postgres"
 	"oktalk/internal/redisstream"
 )
 
 var (
-	_ housekeeping.Leader  = (*postgres.Upkeep)(nil)
-	_ housekeeping.Jobs    = (*postgres.Upkeep)(nil)
-	_ housekeeping.Records = (*postgres.Upkeep)(nil)
+	_ housekeeping.Upkeep  = (*postgres.Upkeep)(nil)
+	_ housekeeping.Objects = (*objectstore.Store)(nil)
 	_ housekeeping.Spool   = (*postgres.Spool)(nil)
 	_ housekeeping.Streams = (*redisstream.Producer)(nil)
 )
@@ -230,7 +230,7 @@ func keep(t *testing.T, w *world) *bytes.Buffer {
 	t.Helper()
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	k := housekeeping.New(housekeeping.Config{}, housekeeping.Stores{Leader: w, Jobs: w, Records: w, Streams: w, Spool: w, Objects: w}, log)
+	k := housekeeping.New(housekeeping.Config{}, w, w, w, w, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()

@@ -11,7 +11,7 @@ import (
 // evaluation is deleted meanwhile, its last erase job comes after the object.
 func (k *Keeper) upload(ctx context.Context) error {
 	for {
-		keys, err := k.Spool.Oldest(ctx, 20)
+		keys, err := k.spool.Oldest(ctx, 20)
 		if err != nil || len(keys) == 0 {
 			return err
 		}
@@ -27,15 +27,15 @@ func (k *Keeper) upload(ctx context.Context) error {
 func (k *Keeper) uploadOne(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, evaluation.LongestDeadline()*3/4)
 	defer cancel()
-	contentType, body, err := k.Spool.Get(ctx, key)
+	contentType, body, err := k.spool.Get(ctx, key)
 	if errors.Is(err, evaluation.ErrNotFound) { // its evaluation was deleted
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := k.Objects.Put(ctx, key, contentType, body); err != nil {
+	if err := k.objects.Put(ctx, key, contentType, body); err != nil {
 		return err
 	}
-	return k.Spool.Remove(ctx, key)
+	return k.spool.Remove(ctx, key)
 }

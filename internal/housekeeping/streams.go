@@ -26,14 +26,14 @@ const (
 
 // checkMarkers finds stages whose keys were lost and enqueues their open jobs.
 func (k *Keeper) checkMarkers(ctx context.Context) error {
-	generations, err := k.Jobs.Generations(ctx)
+	generations, err := k.db.Generations(ctx)
 	if err != nil {
 		return err
 	}
 	var lost []evaluation.StageName
 	work := false
 	for _, s := range k.stages {
-		marker, err := k.Streams.Marker(ctx, s.Name)
+		marker, err := k.streams.Marker(ctx, s.Name)
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (k *Keeper) checkMarkers(ctx context.Context) error {
 			continue
 		}
 		lost = append(lost, s.Name)
-		some, err := k.Jobs.OpenJobs(ctx, s.Name, "", 1)
+		some, err := k.db.OpenJobs(ctx, s.Name, "", 1)
 		if err != nil {
 			return err
 		}
@@ -68,20 +68,20 @@ func (k *Keeper) checkMarkers(ctx context.Context) error {
 func (k *Keeper) rebuild(ctx context.Context, stage evaluation.StageName, generation string) error {
 	after, n := "", 0
 	for {
-		entries, err := k.Jobs.OpenJobs(ctx, stage, after, batch)
+		entries, err := k.db.OpenJobs(ctx, stage, after, batch)
 		if err != nil {
 			return err
 		}
 		if len(entries) == 0 {
 			break
 		}
-		if err := k.Streams.Enqueue(ctx, entries); err != nil {
+		if err := k.streams.Enqueue(ctx, entries); err != nil {
 			return err
 		}
 		n += len(entries)
 		after = lastJob(entries)
 	}
-	if err := k.Streams.SetMarker(ctx, stage, generation); err != nil {
+	if err := k.streams.SetMarker(ctx, stage, generation); err != nil {
 		return err
 	}
 	k.log.Info("stage is whole", "stage", stage, "enqueued", n)
@@ -98,7 +98,7 @@ type sweeper struct {
 
 // sweep finds open jobs whose entries were lost and has them enqueued again.
 func (s *sweeper) sweep(ctx context.Context) error {
-	generations, err := s.Jobs.Generations(ctx)
+	generations, err := s.db.Generations(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,11 +124,11 @@ func (s *sweeper) sweepStage(ctx context.Context, stage evaluation.StageName, ge
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	present, err := s.Streams.Present(ctx, stage)
+	present, err := s.streams.Present(ctx, stage)
 	if err != nil {
 		return 0, err
 	}
-	marker, err := s.Streams.Marker(ctx, stage)
+	marker, err := s.streams.Marker(ctx, stage)
 	if err != nil || marker != generation {
 		return 0, err
 	}
@@ -143,7 +143,7 @@ func (s *sweeper) sweepStage(ctx context.Context, stage evaluation.StageName, ge
 	}
 	s.log.Warn("entries of open jobs are gone from redis; the jobs are enqueued again", "stage", stage, "jobs", len(lost))
 	for start := 0; start < len(lost); start += batch {
-		if err := s.Jobs.Requeue(ctx, lost[start:min(start+batch, len(lost))]); err != nil {
+		if err := s.db.Requeue(ctx, lost[start:min(start+batch, len(lost))]); err != nil {
 			return 0, err
 		}
 	}
@@ -155,7 +155,7 @@ func (s *sweeper) stale(ctx context.Context, stage evaluation.StageName) ([]stri
 	var ids []string
 	after := s.after[stage]
 	for len(ids) < sweepMost {
-		page, err := s.Jobs.Stale(ctx, stage, staleAfter, after, batch)
+		page, err := s.db.Stale(ctx, stage, staleAfter, after, batch)
 		if err != nil {
 			return nil, err
 		}

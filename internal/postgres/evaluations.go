@@ -17,9 +17,6 @@ type Evaluations struct{ db *DB }
 // NewEvaluations makes a store over a pool.
 func NewEvaluations(db *DB) *Evaluations { return &Evaluations{db: db} }
 
-// CreateOptions is what is stored together with a new evaluation.
-type CreateOptions = evaluation.CreateOptions
-
 const insertEvaluation = `
 	INSERT INTO evaluations (id, user_id, status, version, created_at, updated_at, target_text, language, category, feedback_language,
 		demo_mode, recording_key, audio_format, audio_type, audio_bytes, audio_sha256, audio_duration_ms, assessor, overall, accuracy,
@@ -31,7 +28,7 @@ const insertEvaluation = `
 // Create stores a new evaluation with its artifacts, the jobs that can start, what the outbox has to send, the recording if the
 // object store did not take it, and the result of its idempotency key: all or nothing. Errors: [evaluation.ErrFull] when the spool
 // takes no more, [evaluation.ErrIdempotencyConflict] when the key is not reserved any more or another request was stored under it.
-func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt CreateOptions) error {
+func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error {
 	args, err := fromEvaluation(e)
 	if err != nil {
 		return fmt.Errorf("create evaluation %s: %w", e.ID, err)

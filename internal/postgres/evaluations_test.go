@@ -11,7 +11,6 @@ import (
 
 	"oktalk/internal/evaluation"
 	"oktalk/internal/pipeline"
-	"oktalk/internal/postgres"
 )
 
 func TestCreateAndGet(t *testing.T) {
@@ -152,7 +151,7 @@ func TestSpool(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	e := newEvaluation(s.user)
-	if err := s.evaluations.Create(t.Context(), e, postgres.CreateOptions{Spooled: []byte("recording")}); err != nil {
+	if err := s.evaluations.Create(t.Context(), e, evaluation.CreateOptions{Spooled: []byte("recording")}); err != nil {
 		t.Fatal(err)
 	}
 	contentType, body, err := s.spool.Get(t.Context(), e.Recording.ObjectKey)
@@ -165,7 +164,7 @@ func TestSpool(t *testing.T) {
 		}
 	}
 	big := newEvaluation(s.user)
-	if err := s.evaluations.Create(t.Context(), big, postgres.CreateOptions{Spooled: make([]byte, 600)}); !errors.Is(err, evaluation.ErrFull) {
+	if err := s.evaluations.Create(t.Context(), big, evaluation.CreateOptions{Spooled: make([]byte, 600)}); !errors.Is(err, evaluation.ErrFull) {
 		t.Errorf("Create with a full spool = %v, want ErrFull", err)
 	}
 	if _, err := s.evaluations.Get(t.Context(), s.user, big.ID); !errors.Is(err, evaluation.ErrNotFound) {
@@ -209,10 +208,10 @@ func TestIdempotency(t *testing.T) {
 		t.Fatalf("Reserve after Release = %q, %v", id, err)
 	}
 	e := newEvaluation(s.user)
-	if err := s.evaluations.Create(ctx, e, postgres.CreateOptions{IdempotencyKey: "k"}); err != nil {
+	if err := s.evaluations.Create(ctx, e, evaluation.CreateOptions{IdempotencyKey: "k"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.evaluations.Create(ctx, newEvaluation(s.user), postgres.CreateOptions{IdempotencyKey: "k"}); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
+	if err := s.evaluations.Create(ctx, newEvaluation(s.user), evaluation.CreateOptions{IdempotencyKey: "k"}); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
 		t.Errorf("second Create under the key = %v, want ErrIdempotencyConflict", err)
 	}
 	if err := s.idempotency.Release(ctx, s.user, "k"); err != nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/oklog/ulid/v2"
 
 	"oktalk/internal/evaluation"
@@ -32,17 +31,16 @@ type stores struct {
 	accounts    *postgres.Accounts
 	upkeep      *postgres.Upkeep
 	user        string
-	pool        *pgxpool.Pool // the test's own
 }
 
 const spoolMax = 1000
 
-func setup(t *testing.T) *stores {
+func setup(t testing.TB) *stores {
 	t.Helper()
 	return open(t, testkit.Database(t, postgres.Migrate))
 }
 
-func open(t *testing.T, url string) *stores {
+func open(t testing.TB, url string) *stores {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 8, SpoolMaxBytes: spoolMax}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -53,10 +51,6 @@ func open(t *testing.T, url string) *stores {
 		url: url, db: db, evaluations: postgres.NewEvaluations(db), jobs: postgres.NewJobs(db), outbox: postgres.NewOutbox(db),
 		spool: postgres.NewSpool(db), idempotency: postgres.NewIdempotency(db), accounts: postgres.NewAccounts(db), upkeep: postgres.NewUpkeep(db),
 	}
-	if s.pool, err = pgxpool.New(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.pool.Close)
 	s.user, err = s.accounts.EnsureUser(t.Context(), "ann")
 	if err != nil {
 		t.Fatalf("EnsureUser = %v", err)
@@ -91,16 +85,16 @@ func newEvaluation(user string) *evaluation.Evaluation {
 }
 
 // create stores a new evaluation.
-func (s *stores) create(t *testing.T) *evaluation.Evaluation {
+func (s *stores) create(t testing.TB) *evaluation.Evaluation {
 	t.Helper()
 	e := newEvaluation(s.user)
-	if err := s.evaluations.Create(t.Context(), e, postgres.CreateOptions{Traceparent: "00-a-b-01"}); err != nil {
+	if err := s.evaluations.Create(t.Context(), e, evaluation.CreateOptions{Traceparent: "00-a-b-01"}); err != nil {
 		t.Fatalf("Create = %v", err)
 	}
 	return e
 }
 
-func (s *stores) get(t *testing.T, id string) *evaluation.Evaluation {
+func (s *stores) get(t testing.TB, id string) *evaluation.Evaluation {
 	t.Helper()
 	e, err := s.evaluations.Get(t.Context(), s.user, id)
 	if err != nil {
@@ -110,7 +104,7 @@ func (s *stores) get(t *testing.T, id string) *evaluation.Evaluation {
 }
 
 // entry is the entry of an evaluation's open job of a stage.
-func (s *stores) entry(t *testing.T, id string, stage evaluation.StageName) pipeline.Entry {
+func (s *stores) entry(t testing.TB, id string, stage evaluation.StageName) pipeline.Entry {
 	t.Helper()
 	entries, err := s.upkeep.OpenJobs(t.Context(), stage, "", 100_000)
 	if err != nil {
@@ -127,19 +121,13 @@ func (s *stores) entry(t *testing.T, id string, stage evaluation.StageName) pipe
 }
 
 // begin begins the job of a stage for a consumer; everybody else counts as dead.
-func (s *stores) begin(t *testing.T, id string, stage evaluation.StageName, owner string) pipeline.Job {
+func (s *stores) begin(t testing.TB, id string, stage evaluation.StageName, owner string) pipeline.Job {
 	t.Helper()
 	j, err := s.jobs.Begin(t.Context(), s.entry(t, id, stage), owner, nobody)
 	if err != nil {
 		t.Fatalf("Begin(%s) = %v", stage, err)
 	}
 	return j
-}
-
-// jobID finds the job of a stage.
-func (s *stores) jobID(ctx context.Context, id string, stage evaluation.StageName) (job string) {
-	_ = s.pool.QueryRow(ctx, `SELECT id FROM jobs WHERE evaluation_id = $1 AND stage = $2`, id, stage).Scan(&job) // "" is not begun
-	return job
 }
 
 func nobody(context.Context, string) (bool, error)    { return false, nil }
@@ -179,7 +167,7 @@ func into(b *batch) sendFunc {
 }
 
 // claim empties the outbox and returns what it asked to send.
-func (s *stores) claim(t *testing.T) batch {
+func (s *stores) claim(t testing.TB) batch {
 	t.Helper()
 	var all batch
 	for {
@@ -194,7 +182,7 @@ func (s *stores) claim(t *testing.T) batch {
 }
 
 // query reads one value with a connection of its own.
-func query[T any](t *testing.T, url, sql string, args ...any) (v T) {
+func query[T any](t testing.TB, url, sql string, args ...any) (v T) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -208,7 +196,7 @@ func query[T any](t *testing.T, url, sql string, args ...any) (v T) {
 }
 
 // exec runs a statement with a connection of its own.
-func exec(t *testing.T, url, sql string, args ...any) {
+func exec(t testing.TB, url, sql string, args ...any) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -221,7 +209,7 @@ func exec(t *testing.T, url, sql string, args ...any) {
 }
 
 // rowsWith counts the rows of every table that hold a text anywhere.
-func rowsWith(t *testing.T, url, text string) map[string]int {
+func rowsWith(t testing.TB, url, text string) map[string]int {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
