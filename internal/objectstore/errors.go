@@ -22,10 +22,10 @@ func (s *Store) translate(ctx context.Context, op string, err error) error {
 		return fmt.Errorf("%s: %w", op, context.Canceled)
 	}
 	code, message, status := "", "", 0
-	if api := smithy.APIError(nil); errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		code, message = api.ErrorCode(), api.ErrorMessage()
 	}
-	if response := (*awshttp.ResponseError)(nil); errors.As(err, &response) {
+	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		status = response.HTTPStatusCode()
 	}
 	switch {
@@ -82,7 +82,7 @@ func (s *Store) noAnswer(err error) string {
 
 // cause is the part of a transport error that says what happened: the library puts whole sentences before it.
 func cause(err error) string {
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Error()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

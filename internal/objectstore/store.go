@@ -212,8 +212,7 @@ func (s *Store) EnsureBucket(ctx context.Context) error {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(s.cfg.Region)}
 	}
 	_, err = s.client.CreateBucket(ctx, in)
-	var ours *types.BucketAlreadyOwnedByYou
-	if errors.As(err, &ours) { // another process was faster
+	if _, ok := errors.AsType[*types.BucketAlreadyOwnedByYou](err); ok { // another process was faster
 		return nil
 	}
 	if err != nil {

@@ -29,7 +29,7 @@ type Snapshots interface {
 
 // Feed delivers states as they are published: at most once, and nothing while it is down.
 type Feed interface {
-	// Run works until ctx ends. It calls deliver for each state, and connected(true) each time that all channels are confirmed
+	// Run works until ctx ends and then returns nil. It calls deliver for each state, and connected(true) each time that all channels are confirmed
 	// on a new connection; connected(false) when it is lost.
 	Run(ctx context.Context, deliver func(evaluation.Snapshot), connected func(up bool)) error
 	// Add watches an evaluation and returns when that is confirmed. On an error it is watched as soon as possible.
@@ -90,9 +90,6 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { <-running.Done(); h.close(); return nil })
 	err := g.Wait()
 	h.serving.Wait()
-	if ctx.Err() != nil {
-		return nil
-	}
 	return err
 }
 

@@ -14,21 +14,19 @@ import (
 	"oktalk/internal/realtime"
 )
 
-// bubble runs a test with a hub in fake time.
-func bubble(t *testing.T, db *database, c cache, test func(t *testing.T, h *realtime.Hub, w *wire)) {
+// start runs a hub in a bubble of fake time until the test ends.
+func start(t *testing.T, db *database, c cache) (*realtime.Hub, *wire) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWire()
-		h := realtime.NewHub(realtime.Config{}, db, c, w, discard())
-		defer run(t, h)()
-		<-w.running
-		synctest.Wait()
-		test(t, h, w)
-	})
+	w := newWire()
+	h := realtime.NewHub(realtime.Config{}, db, c, w, discard())
+	t.Cleanup(run(t, h))
+	<-w.running
+	synctest.Wait()
+	return h, w
 }
 
 // pass lets fake time pass.
-func pass(d time.Duration) { time.Sleep(d) }
+func pass(d time.Duration) { <-time.After(d) }
 
 func subscribe(t *testing.T, h *realtime.Hub, id string, after int64) *realtime.Subscription {
 	t.Helper()
@@ -66,7 +64,8 @@ func wantNext(t *testing.T, sub *realtime.Subscription, limit time.Duration, wan
 func TestVersionsRise(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(processing("e", 3))
-	bubble(t, db, nil, func(t *testing.T, h *realtime.Hub, w *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := start(t, db, nil)
 		sub := subscribe(t, h, "e", 0)
 		defer sub.Close()
 		wantNext(t, sub, time.Second, 3)
@@ -87,7 +86,8 @@ func TestVersionsRise(t *testing.T) {
 func TestFirstStateIsCurrent(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(processing("e", 9))
-	bubble(t, db, newCache(t, processing("e", 4)), func(t *testing.T, h *realtime.Hub, w *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := start(t, db, newCache(t, processing("e", 4)))
 		sub := subscribe(t, h, "e", 0)
 		defer sub.Close()
 		w.publish(t, processing("e", 5)) // Redis was wiped: it publishes an old state as new
@@ -102,7 +102,8 @@ func TestFirstStateIsCurrent(t *testing.T) {
 
 func TestMissingEvaluation(t *testing.T) {
 	t.Parallel()
-	bubble(t, newDatabase(), nil, func(t *testing.T, h *realtime.Hub, _ *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := start(t, newDatabase(), nil)
 		sub := subscribe(t, h, "e", 0)
 		defer sub.Close()
 		wantNext(t, sub, time.Second, -1)
@@ -115,7 +116,8 @@ func TestMissingEvaluation(t *testing.T) {
 func TestBodyComesFromTheCacheOfTheSameVersion(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(processing("same", 4), processing("old", 4), processing("new", 4))
-	bubble(t, db, newCache(t, processing("same", 4), processing("old", 3), processing("new", 5)), func(t *testing.T, h *realtime.Hub, _ *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := start(t, db, newCache(t, processing("same", 4), processing("old", 3), processing("new", 5)))
 		for id, wantLoads := range map[string]int{"same": 0, "old": 1, "new": 1} {
 			sub := subscribe(t, h, id, 0)
 			wantNext(t, sub, time.Second, 4)
@@ -131,7 +133,8 @@ func TestBodyComesFromTheCacheOfTheSameVersion(t *testing.T) {
 func TestLostMessages(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(processing("e", 1))
-	bubble(t, db, nil, func(t *testing.T, h *realtime.Hub, w *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := start(t, db, nil)
 		sub := subscribe(t, h, "e", 0)
 		defer sub.Close()
 		wantNext(t, sub, time.Second, 1)
@@ -159,7 +162,8 @@ func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(processing("cached", 4), processing("uncached", 4))
 	db.fail(evaluation.ErrUnavailable)
-	bubble(t, db, newCache(t, processing("cached", 3)), func(t *testing.T, h *realtime.Hub, w *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := start(t, db, newCache(t, processing("cached", 3)))
 		cached, uncached := subscribe(t, h, "cached", 0), subscribe(t, h, "uncached", 0)
 		defer cached.Close()
 		defer uncached.Close()
@@ -183,7 +187,8 @@ func TestChecksAreBatched(t *testing.T) {
 	for i := range connections {
 		db.put(processing(fmt.Sprint("e", i), 1))
 	}
-	bubble(t, db, nil, func(t *testing.T, h *realtime.Hub, w *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := start(t, db, nil)
 		var subs []*realtime.Subscription
 		for i := range connections {
 			subs = append(subs, subscribe(t, h, fmt.Sprint("e", i), 0))
@@ -223,7 +228,8 @@ func TestChecksAreBatched(t *testing.T) {
 func TestChannelIsKeptForTheLast(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(processing("e", 1))
-	bubble(t, db, nil, func(t *testing.T, h *realtime.Hub, w *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := start(t, db, nil)
 		first, second := subscribe(t, h, "e", 0), subscribe(t, h, "e", 0)
 		wantNext(t, first, time.Second, 1)
 		first.Close()
@@ -242,7 +248,8 @@ func TestChannelIsKeptForTheLast(t *testing.T) {
 func TestWait(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(processing("e", 3), completed("f", 7))
-	bubble(t, db, nil, func(t *testing.T, h *realtime.Hub, w *wire) {
+	synctest.Test(t, func(t *testing.T) {
+		h, w := start(t, db, nil)
 		for name, test := range map[string]struct {
 			id       string
 			after    int64

@@ -133,21 +133,27 @@ func (f *Feed) signal() {
 func (f *Feed) Run(ctx context.Context, deliver func(evaluation.Snapshot), connected func(up bool)) error {
 	pause := reconnectMin
 	for ctx.Err() == nil {
-		s := &session{feed: f, pubsub: f.client.Subscribe(ctx), deliver: deliver, connected: connected}
-		err := s.run(ctx)
-		if s.ready {
+		if f.runSession(ctx, deliver, connected) {
 			pause = reconnectMin
-			connected(false)
 		}
-		f.reset()
-		if ctx.Err() != nil {
-			break
-		}
-		f.log.Debug("progress feed is down", "err", err)
 		sleep(ctx, pause/2+rand.N(pause))
 		pause = min(2*pause, reconnectMax)
 	}
 	return nil
+}
+
+// runSession runs one connection to its end and reports whether it was ever ready.
+func (f *Feed) runSession(ctx context.Context, deliver func(evaluation.Snapshot), connected func(up bool)) bool {
+	s := &session{feed: f, pubsub: f.client.Subscribe(ctx), deliver: deliver, connected: connected}
+	err := s.run(ctx)
+	if s.ready {
+		connected(false)
+	}
+	f.reset()
+	if ctx.Err() == nil {
+		f.log.Debug("progress feed is down", "err", err)
+	}
+	return s.ready
 }
 
 // reset forgets what the lost connection had.

@@ -100,21 +100,26 @@ func (w *watcher) next() evaluation.Snapshot {
 }
 
 func TestFeedDeliversWhatIsAdded(t *testing.T) {
-	eachServer(t, func(t *testing.T, client redis.UniversalClient, prefix string) {
-		s := rediskv.NewSnapshots(client, prefix, 0)
-		w := watch(t, client, prefix)
-		w.add("a")
-		publish(t, s, scored("b", 1), scored("a", 1))
-		if got := w.next(); got.ID != "a" || got.Version != 1 {
-			t.Errorf("delivered %s version %d, want a version 1", got.ID, got.Version)
-		}
-		w.feed.Drop("a")
-		w.add("b") // confirmed after a's end, in order
-		publish(t, s, scored("a", 2), scored("b", 2))
-		if got := w.next(); got.ID != "b" || got.Version != 2 {
-			t.Errorf("delivered %s version %d, want b version 2", got.ID, got.Version)
-		}
-	})
+	t.Parallel()
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, prefix := server(t)
+			s := rediskv.NewSnapshots(client, prefix, 0)
+			w := watch(t, client, prefix)
+			w.add("a")
+			publish(t, s, scored("b", 1), scored("a", 1))
+			if got := w.next(); got.ID != "a" || got.Version != 1 {
+				t.Errorf("delivered %s version %d, want a version 1", got.ID, got.Version)
+			}
+			w.feed.Drop("a")
+			w.add("b") // confirmed after a's end, in order
+			publish(t, s, scored("a", 2), scored("b", 2))
+			if got := w.next(); got.ID != "b" || got.Version != 2 {
+				t.Errorf("delivered %s version %d, want b version 2", got.ID, got.Version)
+			}
+		})
+	}
 }
 
 // TestFeedAddAfterDrop checks that what is asked last holds, however fast.

@@ -22,18 +22,16 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// eachServer runs a test on the fake and on a real server, which must agree.
-func eachServer(t *testing.T, test func(t *testing.T, client redis.UniversalClient, prefix string)) {
-	t.Helper()
-	t.Parallel()
-	t.Run("miniredis", func(t *testing.T) {
-		t.Parallel()
-		test(t, open(t, "redis://"+miniredis.RunT(t).Addr()), "oktalk")
-	})
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		test(t, open(t, testkit.RedisURL(t)), testkit.Prefix(t))
-	})
+// servers are the fake and a real server, which must agree. Each gives a client and a key prefix of the test's own.
+var servers = map[string]func(t *testing.T) (client redis.UniversalClient, prefix string){
+	"miniredis": func(t *testing.T) (redis.UniversalClient, string) {
+		t.Helper()
+		return open(t, "redis://"+miniredis.RunT(t).Addr()), "oktalk"
+	},
+	"redis": func(t *testing.T) (redis.UniversalClient, string) {
+		t.Helper()
+		return open(t, testkit.RedisURL(t)), testkit.Prefix(t)
+	},
 }
 
 func open(t *testing.T, url string) redis.UniversalClient {
@@ -88,129 +86,159 @@ func get(t *testing.T, s *rediskv.Snapshots, ids ...string) map[string]evaluatio
 }
 
 func TestPublishStoresTheFields(t *testing.T) {
-	eachServer(t, func(t *testing.T, client redis.UniversalClient, prefix string) {
-		s := rediskv.NewSnapshots(client, prefix, time.Hour)
-		e := completed("eval_1", 5)
-		publish(t, s, scored("eval_1", 1), e)
-		got, err := client.HGetAll(t.Context(), prefix+":eval:result:eval_1").Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var view evaluation.View
-		if err := json.Unmarshal([]byte(got["json"]), &view); err != nil || view.Version != 5 || view.Words != nil {
-			t.Errorf("field json = %s, want the view of version 5 without words (%v)", got["json"], err)
-		}
-		delete(got, "json")
-		want := map[string]string{
-			"user_id": "user_1", "target_text": "I like <apples>", "overall_score": "77", "accuracy_score": "75", "fluency_score": "82",
-			"integrity_score": "100", "feedback_level": "B", "feedback_text": "Open your mouth wider.",
-			"feedback_audio_url": "/v1/evaluations/eval_1/feedback-audio", "demo_audio_url": "/v1/evaluations/eval_1/demo-audio",
-			"demo_type": "word", "created_at": "2026-01-22T10:35:00Z", "status": "completed", "version": "5",
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("fields (-want +got):\n%s", diff)
-		}
-		if ttl := client.PTTL(t.Context(), prefix+":eval:result:eval_1").Val(); ttl <= 59*time.Minute || ttl > time.Hour {
-			t.Errorf("TTL = %v, want 1h", ttl)
-		}
-	})
-}
-
-func TestGetReturnsWhatWasPublished(t *testing.T) {
-	eachServer(t, func(t *testing.T, client redis.UniversalClient, prefix string) {
-		s := rediskv.NewSnapshots(client, prefix, 0)
-		publish(t, s, scored("a", 1), completed("b", 7), &evaluation.Evaluation{ID: "c", UserID: "user_1", Version: 1, Status: evaluation.StatusPending})
-		if err := client.Set(t.Context(), prefix+":eval:result:wrong", "a string", 0).Err(); err != nil {
-			t.Fatal(err)
-		}
-		got := get(t, s, "wrong", "a", "b", "c", "missing")
-		want := map[string]evaluation.Snapshot{}
-		for _, e := range []*evaluation.Evaluation{scored("a", 1), completed("b", 7), {ID: "c", UserID: "user_1", Version: 1, Status: evaluation.StatusPending}} {
-			snapshot, err := e.Snapshot()
+	t.Parallel()
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, prefix := server(t)
+			s := rediskv.NewSnapshots(client, prefix, time.Hour)
+			e := completed("eval_1", 5)
+			publish(t, s, scored("eval_1", 1), e)
+			got, err := client.HGetAll(t.Context(), prefix+":eval:result:eval_1").Result()
 			if err != nil {
 				t.Fatal(err)
 			}
-			want[e.ID] = snapshot
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("Get() (-want +got):\n%s", diff)
-		}
-	})
+			var view evaluation.View
+			if err := json.Unmarshal([]byte(got["json"]), &view); err != nil || view.Version != 5 || view.Words != nil {
+				t.Errorf("field json = %s, want the view of version 5 without words (%v)", got["json"], err)
+			}
+			delete(got, "json")
+			want := map[string]string{
+				"user_id": "user_1", "target_text": "I like <apples>", "overall_score": "77", "accuracy_score": "75", "fluency_score": "82",
+				"integrity_score": "100", "feedback_level": "B", "feedback_text": "Open your mouth wider.",
+				"feedback_audio_url": "/v1/evaluations/eval_1/feedback-audio", "demo_audio_url": "/v1/evaluations/eval_1/demo-audio",
+				"demo_type": "word", "created_at": "2026-01-22T10:35:00Z", "status": "completed", "version": "5",
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("fields (-want +got):\n%s", diff)
+			}
+			if ttl := client.PTTL(t.Context(), prefix+":eval:result:eval_1").Val(); ttl <= 59*time.Minute || ttl > time.Hour {
+				t.Errorf("TTL = %v, want 1h", ttl)
+			}
+		})
+	}
+}
+
+func TestGetReturnsWhatWasPublished(t *testing.T) {
+	t.Parallel()
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, prefix := server(t)
+			s := rediskv.NewSnapshots(client, prefix, 0)
+			publish(t, s, scored("a", 1), completed("b", 7), &evaluation.Evaluation{ID: "c", UserID: "user_1", Version: 1, Status: evaluation.StatusPending})
+			if err := client.Set(t.Context(), prefix+":eval:result:wrong", "a string", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			got := get(t, s, "wrong", "a", "b", "c", "missing")
+			want := map[string]evaluation.Snapshot{}
+			for _, e := range []*evaluation.Evaluation{scored("a", 1), completed("b", 7), {ID: "c", UserID: "user_1", Version: 1, Status: evaluation.StatusPending}} {
+				snapshot, err := e.Snapshot()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want[e.ID] = snapshot
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("Get() (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestOlderVersionsAreDropped(t *testing.T) {
-	eachServer(t, func(t *testing.T, client redis.UniversalClient, prefix string) {
-		s := rediskv.NewSnapshots(client, prefix, 0)
-		w := watch(t, client, prefix)
-		w.add("e")
-		// 10 after 9: versions are numbers, not texts.
-		for _, version := range []int64{2, 1, 2, 9, 10, 9, 3, 11} {
-			publish(t, s, scored("e", version))
-		}
-		for _, want := range []int64{2, 9, 10, 11} {
-			if got := w.next(); got.Version != want {
-				t.Fatalf("delivered version %d, want %d", got.Version, want)
+	t.Parallel()
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, prefix := server(t)
+			s := rediskv.NewSnapshots(client, prefix, 0)
+			w := watch(t, client, prefix)
+			w.add("e")
+			// 10 after 9: versions are numbers, not texts.
+			for _, version := range []int64{2, 1, 2, 9, 10, 9, 3, 11} {
+				publish(t, s, scored("e", version))
 			}
-		}
-		if got := get(t, s, "e")["e"].Version; got != 11 {
-			t.Errorf("stored version = %d, want 11", got)
-		}
-	})
+			for _, want := range []int64{2, 9, 10, 11} {
+				if got := w.next(); got.Version != want {
+					t.Fatalf("delivered version %d, want %d", got.Version, want)
+				}
+			}
+			if got := get(t, s, "e")["e"].Version; got != 11 {
+				t.Errorf("stored version = %d, want 11", got)
+			}
+		})
+	}
 }
 
 func TestPublishReplacesAForeignKey(t *testing.T) {
-	eachServer(t, func(t *testing.T, client redis.UniversalClient, prefix string) {
-		s := rediskv.NewSnapshots(client, prefix, 0)
-		if err := client.Set(t.Context(), prefix+":eval:result:e", "a string", 0).Err(); err != nil {
-			t.Fatal(err)
-		}
-		publish(t, s, scored("e", 1))
-		if got := get(t, s, "e")["e"].Version; got != 1 {
-			t.Errorf("stored version = %d, want 1", got)
-		}
-	})
+	t.Parallel()
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, prefix := server(t)
+			s := rediskv.NewSnapshots(client, prefix, 0)
+			if err := client.Set(t.Context(), prefix+":eval:result:e", "a string", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			publish(t, s, scored("e", 1))
+			if got := get(t, s, "e")["e"].Version; got != 1 {
+				t.Errorf("stored version = %d, want 1", got)
+			}
+		})
+	}
 }
 
 func TestRemove(t *testing.T) {
-	eachServer(t, func(t *testing.T, client redis.UniversalClient, prefix string) {
-		s := rediskv.NewSnapshots(client, prefix, 0)
-		w := watch(t, client, prefix)
-		w.add("a")
-		w.add("b")
-		publish(t, s, scored("a", 3))
-		if got := w.next(); got.Version != 3 {
-			t.Fatalf("delivered %+v, want version 3", got)
-		}
-		if err := s.Remove(t.Context(), []string{"a", "b"}); err != nil {
-			t.Fatalf("Remove() = %v", err)
-		}
-		for _, id := range []string{"a", "b"} {
-			if diff := cmp.Diff(evaluation.Snapshot{ID: id, Deleted: true}, w.next()); diff != "" {
-				t.Errorf("delivered (-want +got):\n%s", diff)
+	t.Parallel()
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, prefix := server(t)
+			s := rediskv.NewSnapshots(client, prefix, 0)
+			w := watch(t, client, prefix)
+			w.add("a")
+			w.add("b")
+			publish(t, s, scored("a", 3))
+			if got := w.next(); got.Version != 3 {
+				t.Fatalf("delivered %+v, want version 3", got)
 			}
-		}
-		keys, err := client.Keys(t.Context(), prefix+":*").Result()
-		if err != nil || len(keys) > 0 {
-			t.Errorf("keys after Remove() = %v, %v, want none", keys, err)
-		}
-	})
+			if err := s.Remove(t.Context(), []string{"a", "b"}); err != nil {
+				t.Fatalf("Remove() = %v", err)
+			}
+			for _, id := range []string{"a", "b"} {
+				if diff := cmp.Diff(evaluation.Snapshot{ID: id, Deleted: true}, w.next()); diff != "" {
+					t.Errorf("delivered (-want +got):\n%s", diff)
+				}
+			}
+			keys, err := client.Keys(t.Context(), prefix+":*").Result()
+			if err != nil || len(keys) > 0 {
+				t.Errorf("keys after Remove() = %v, %v, want none", keys, err)
+			}
+		})
+	}
 }
 
 func TestOnce(t *testing.T) {
-	eachServer(t, func(t *testing.T, client redis.UniversalClient, prefix string) {
-		o := rediskv.NewOnce(client, prefix)
-		for i, want := range []bool{true, false, false} {
-			if first, err := o.Mark(t.Context(), "ticket", time.Minute); err != nil || first != want {
-				t.Errorf("Mark(ticket) number %d = %v, %v, want %v", i+1, first, err, want)
+	t.Parallel()
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, prefix := server(t)
+			o := rediskv.NewOnce(client, prefix)
+			for i, want := range []bool{true, false, false} {
+				if first, err := o.Mark(t.Context(), "ticket", time.Minute); err != nil || first != want {
+					t.Errorf("Mark(ticket) number %d = %v, %v, want %v", i+1, first, err, want)
+				}
 			}
-		}
-		if ttl := client.PTTL(t.Context(), prefix+":once:ticket").Val(); ttl <= 0 || ttl > time.Minute {
-			t.Errorf("TTL = %v, want up to 1m", ttl)
-		}
-		if _, err := o.Mark(t.Context(), "ticket", 0); err == nil || errors.Is(err, evaluation.ErrUnavailable) {
-			t.Errorf("Mark(ttl 0) = %v, want it refused", err)
-		}
-	})
+			if ttl := client.PTTL(t.Context(), prefix+":once:ticket").Val(); ttl <= 0 || ttl > time.Minute {
+				t.Errorf("TTL = %v, want up to 1m", ttl)
+			}
+			if _, err := o.Mark(t.Context(), "ticket", 0); err == nil || errors.Is(err, evaluation.ErrUnavailable) {
+				t.Errorf("Mark(ttl 0) = %v, want it refused", err)
+			}
+		})
+	}
 }
 
 func TestNobodyThere(t *testing.T) {
