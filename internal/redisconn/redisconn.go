@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -34,6 +36,9 @@ type timeouts struct {
 	idle       bool // keep idle connections open
 }
 
+// Client is a connection pool to Redis or to a cluster of it. The alias lets processes pass one on without knowing the library.
+type Client = redis.UniversalClient
+
 // Work opens the client of workers and relays: 5 s to connect, 3 s for a call. It connects when first used.
 func Work(cfg Config) (redis.UniversalClient, error) {
 	return open(cfg, timeouts{dial: 5 * time.Second, call: 3 * time.Second, idle: true})
@@ -52,7 +57,12 @@ func Blocking(cfg Config) (redis.UniversalClient, error) {
 	return open(cfg, timeouts{dial: 5 * time.Second, call: 3 * time.Second})
 }
 
+// quiet stops the library from writing to standard error, once a process: it reports each connection that it could not make,
+// past our logger, while every call that needed it returns the error to its caller.
+var quiet = sync.OnceFunc(logging.Disable)
+
 func open(cfg Config, t timeouts) (redis.UniversalClient, error) {
+	quiet()
 	pool, idle := cfg.PoolSize, 0
 	if pool <= 0 {
 		pool = 50

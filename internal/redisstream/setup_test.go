@@ -3,6 +3,7 @@ package redisstream_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,7 +26,10 @@ import (
 	"oktalk/internal/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "16") // these tests wait for servers more than they compute
+	testkit.Main(m)
+}
 
 // quick is the timing of tests on a real server: a tenth of the defaults.
 var quick = pipelinetest.Timing{Lease: 800 * time.Millisecond, Beat: 200 * time.Millisecond, Block: 2 * time.Second}

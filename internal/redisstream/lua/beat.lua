@@ -75,12 +75,13 @@ if now - since >= lease then
   end
 end
 
+local function promote(member) -- a member that is no list of a lane, names and values raises an error
+  local entry = cjson.decode(member)
+  redis.call('XADD', entry[1] == '1' and lanes[2] or lanes[1], '*', unpack(entry, 2))
+end
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, ARGV[4])
 for _, member in ipairs(due) do
-  local ok, entry = pcall(cjson.decode, member)
-  if ok and type(entry) == 'table' and #entry >= 3 and #entry % 2 == 1 then
-    redis.call('XADD', entry[1] == '1' and lanes[2] or lanes[1], '*', unpack(entry, 2))
-  else
+  if not pcall(promote, member) then
     redis.call('XADD', KEYS[5], '*', 'dead_reason', 'a delayed entry could not be decoded', 'dead_at', now, 'member', member)
   end
   redis.call('ZREM', delayed, member)
