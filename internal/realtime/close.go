@@ -10,6 +10,9 @@ import "github.com/coder/websocket"
 //	4001  CloseRestart      yes    this server stops; another one will answer
 //	4002  CloseUnavailable  yes    the state could not be read: stores are away
 //	4504  CloseDeleted      no     the evaluation was deleted
+//
+// A WebSocket may also end with 1009, when the client sent a message above 4 KB, and without a close frame, which clients report
+// as 1006 and answer by connecting again. A server that stops answers new connections with status 503.
 type CloseCode int
 
 // The close codes.

@@ -2,6 +2,8 @@ package realtime
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -20,6 +22,20 @@ type Config struct {
 	// CloseSpread is the time over which the connections are closed when the server stops, so that not all clients
 	// connect to its neighbours at once; default 1 s.
 	CloseSpread time.Duration `env:"REALTIME_CLOSE_SPREAD" envDefault:"1s"`
+}
+
+// Validate reports all that is wrong with the settings.
+func (c Config) Validate() error {
+	var errs []error
+	for name, value := range map[string]time.Duration{
+		"REALTIME_CHECK_INTERVAL": c.CheckInterval, "REALTIME_POLL_INTERVAL": c.PollInterval, "REALTIME_PING_INTERVAL": c.PingInterval,
+		"REALTIME_WRITE_TIMEOUT": c.WriteTimeout, "REALTIME_CLOSE_SPREAD": c.CloseSpread,
+	} {
+		if value < 0 || value > 0 && value < time.Millisecond {
+			errs = append(errs, fmt.Errorf("%s is %v: want a time such as 15s, or 0 for the default", name, value))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (c Config) withDefaults() Config {

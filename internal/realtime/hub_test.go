@@ -2,8 +2,10 @@ package realtime_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -296,6 +298,40 @@ func TestWait(t *testing.T) {
 			t.Errorf("Wait() of a client that left = %v, want context.Canceled", err)
 		}
 	})
+}
+
+// TestMessageLimit has the longest texts that are taken, of characters that JSON escapes.
+func TestMessageLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := completed("e", 3)
+		e.TargetText = strings.Repeat("&", evaluation.MaxTextCharacters)
+		e.Artifacts[0].Text = strings.Repeat("é", 1500)
+		e.Artifacts[2].Text = e.TargetText
+		e.Assessment.Words = make([]evaluation.Word, 60)
+		h, _ := start(t, newDatabase(e), nil)
+		m, err := h.Wait(t.Context(), "e", 0, 0)
+		if err != nil {
+			t.Fatalf("Wait() = %v", err)
+		}
+		data, err := json.Marshal(m)
+		if err != nil || len(data) > 16<<10 {
+			t.Errorf("message has %d bytes (%v), want at most 16 KB", len(data), err)
+		}
+	})
+}
+
+func TestConfigNamesEverySetting(t *testing.T) {
+	t.Parallel()
+	if err := (realtime.Config{}).Validate(); err != nil {
+		t.Errorf("Validate() of the zero Config = %v", err)
+	}
+	err := realtime.Config{CheckInterval: -1, PollInterval: 1, PingInterval: -1, WriteTimeout: -1, CloseSpread: -1}.Validate()
+	for _, name := range []string{"CHECK_INTERVAL", "POLL_INTERVAL", "PING_INTERVAL", "WRITE_TIMEOUT", "CLOSE_SPREAD"} {
+		if err == nil || !strings.Contains(err.Error(), "REALTIME_"+name) {
+			t.Errorf("Validate() = %v, want it to name REALTIME_%s", err, name)
+		}
+	}
 }
 
 func TestClosedHub(t *testing.T) {

@@ -25,6 +25,14 @@ type SnapshotConfig struct {
 	TTL time.Duration `env:"SNAPSHOT_TTL" envDefault:"168h"`
 }
 
+// Validate reports what is wrong with the settings.
+func (c SnapshotConfig) Validate() error {
+	if c.TTL < 0 || c.TTL > 0 && c.TTL < time.Second {
+		return fmt.Errorf("SNAPSHOT_TTL is %v: want a second or more, or 0 for the default", c.TTL)
+	}
+	return nil
+}
+
 // defaultSnapshotTTL is used where no time is given.
 const defaultSnapshotTTL = 168 * time.Hour
 
