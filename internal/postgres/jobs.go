@@ -28,6 +28,9 @@ const takeJob = `
 	WHERE id = $1 AND stage = $2 AND state = 'open' AND (owner IN ('', $3) OR (owner = $5 AND run = $6))
 	RETURNING evaluation_id, user_id, run, attempts, crashes, waits`
 
+// maxID is longer than any identifier of ours.
+const maxID = 200
+
 // takeTries bounds how often Begin starts anew because somebody else changed the job in between.
 const takeTries = 10
 
@@ -36,6 +39,10 @@ const takeTries = 10
 func (s *Jobs) Begin(
 	ctx context.Context, e pipeline.Entry, owner string, alive func(ctx context.Context, consumer string) (bool, error),
 ) (pipeline.Job, error) {
+	if e.JobID != storable(e.JobID, maxID) { // PostgreSQL would refuse the question
+		return pipeline.Job{}, fmt.Errorf("begin job %q: %w", e.JobID, pipeline.ErrSettled)
+	}
+	e.ID = storable(e.ID, maxID)
 	var dead seenJob
 	for range takeTries {
 		j, taken, err := s.take(ctx, e, owner, dead)

@@ -75,7 +75,8 @@ func TestFailedTextFailsItsAudio(t *testing.T) {
 func TestUsageThatCannotBeStored(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	for _, usage := range []string{`{`, "\x00", `{"a":"\u0000"}`} {
+	deep := strings.Repeat("[", 4000) + strings.Repeat("]", 4000)
+	for _, usage := range []string{`{`, "\x00", `{"a":"\u0000"}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}", `1e999999`, `1e300`, deep, `"` + strings.Repeat("x", 1<<20) + `"`} {
 		e := s.create(t)
 		r := result(evaluation.FeedbackText)
 		r.Usage, r.Model = []byte(usage), "m\x00\xff"
@@ -158,6 +159,9 @@ func TestBeginCountsCrashesOfOthers(t *testing.T) {
 	}
 	if _, err := s.jobs.Begin(t.Context(), pipeline.Entry{JobID: "job_none", Stage: "feedback"}, "w2", nobody); !errors.Is(err, pipeline.ErrSettled) {
 		t.Errorf("Begin of an unknown job = %v, want ErrSettled", err)
+	}
+	if _, err := s.jobs.Begin(t.Context(), pipeline.Entry{JobID: "job\x00\xff", Stage: "feedback"}, "w2", nobody); !errors.Is(err, pipeline.ErrSettled) {
+		t.Errorf("Begin of a job whose id is no text = %v, want ErrSettled", err)
 	}
 	wrong := entry
 	wrong.Stage = evaluation.StageDemo
@@ -455,7 +459,7 @@ func (s *stores) settleAtOnce(ctx context.Context, id string, deleted bool, prob
 				StartedAt: time.Now(),
 			}
 			err := s.jobs.Settle(ctx, j, result(kind), pipeline.OutcomeDone, nil)
-			if err != nil && !(deleted && errors.Is(err, pipeline.ErrSuperseded)) {
+			if err != nil && (!deleted || !errors.Is(err, pipeline.ErrSuperseded)) {
 				problem("Settle(%s) = %v", kind, err)
 			}
 		}

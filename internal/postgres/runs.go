@@ -46,10 +46,19 @@ func outputOf(a evaluation.Artifact) json.RawMessage {
 	return body
 }
 
-// storableJSON passes valid JSON that jsonb can hold; what a provider reports must not keep a result from being settled.
+// maxUsage is how many bytes of what a provider reports are kept.
+const maxUsage = 8 << 10
+
+// storableJSON makes jsonb that PostgreSQL takes of what a provider reports, or nothing: it must not keep a result from being settled.
+// Decoding and encoding replace invalid UTF-8 and lone surrogates and refuse numbers out of range; NUL has no form in jsonb.
 func storableJSON(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 || !json.Valid(raw) || strings.Contains(string(raw), `\u0000`) || strings.Contains(string(raw), "\x00") {
+	var v any
+	if len(raw) == 0 || len(raw) > maxUsage || json.Unmarshal(raw, &v) != nil {
 		return nil
 	}
-	return raw
+	body, err := json.Marshal(v)
+	if err != nil || strings.Contains(string(body), `\u0000`) {
+		return nil
+	}
+	return body
 }
