@@ -74,7 +74,7 @@ func TestRefusedUploadIsAnswered(t *testing.T) {
 		status int
 	}{
 		"11 MB":           {11 * mb, annsKey, 413},
-		"20 MB":           {20 * mb, annsKey, 413},
+		"16 MB":           {16 * mb, annsKey, 413},
 		"8 MB, wrong key": {8 * mb, "okt_nobody", 401},
 	} {
 		for _, chunked := range []bool{false, true} {
@@ -131,11 +131,12 @@ func TestUploadCutOff(t *testing.T) {
 	t.Parallel()
 	_, body := formBody(audioPart, textPart)
 	contentType, _ := formBody()
+	h := newWorld().handler(t)
 	for cut := 1; cut < body.Len(); cut += 37 {
 		r := httptest.NewRequest("POST", "/v1/evaluations", bytes.NewReader(body.Bytes()[:cut]))
 		r.Header.Set("Content-Type", contentType)
 		r.Header.Set("Authorization", "Bearer "+annsKey)
-		if answer := do(newWorld().handler(t), r); answer.Code != 400 {
+		if answer := do(h, r); answer.Code != 400 {
 			t.Errorf("cut after %d bytes = %d %s, want 400", cut, answer.Code, answer.Body)
 		}
 	}
