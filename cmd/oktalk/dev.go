@@ -96,6 +96,8 @@ func runDev(ctx context.Context, flags devFlags, getenv func(string) string, out
 		return err
 	}
 
+	force, release := watchSignals()
+	defer release()
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err = d.start(running, began)
@@ -104,7 +106,7 @@ func runDev(ctx context.Context, flags devFlags, getenv func(string) string, out
 	}
 	interrupted := ctx.Err() != nil
 	cancel()
-	d.stop()
+	d.stop(force)
 	if interrupted {
 		return nil
 	}
@@ -254,10 +256,34 @@ func explainStart(err error) error {
 		failed.Name, failed.Why, strings.Join(failed.Tail, "\n    "))
 }
 
-// stop stops what was started, the children before their servers. A signal meanwhile kills the rest.
-func (d *dev) stop() {
-	force, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer cancel()
+// sameSignal is how close two signals belong together: make and timeout pass on what the terminal sent already.
+const sameSignal = 500 * time.Millisecond
+
+// watchSignals returns a context that is done at the second signal, for a person who does not want to wait for the stop
+// that the first one began.
+func watchSignals() (force context.Context, release func()) {
+	force, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		var first time.Time
+		for range signals {
+			if first.IsZero() {
+				first = time.Now()
+			} else if time.Since(first) > sameSignal {
+				cancel()
+			}
+		}
+	}()
+	return force, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+// stop stops what was started, the children before their servers. When force is done it kills the rest.
+func (d *dev) stop(force context.Context) {
 	d.mu.Lock()
 	d.ready = false
 	_ = os.Remove(d.state.Path("dev.json"))
@@ -284,7 +310,7 @@ func (d *dev) stopAll(ctx context.Context, ps []*devstack.Process) {
 	if len(ps) == 0 {
 		return
 	}
-	d.say("stopping " + strings.Join(processNames(ps), ", ") + " (Ctrl-C kills)")
+	d.say("stopping " + strings.Join(processNames(ps), ", ") + " (Ctrl-C again kills)")
 	var wg sync.WaitGroup
 	for _, p := range ps {
 		wg.Go(func() { p.Stop(ctx) })
