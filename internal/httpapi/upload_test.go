@@ -129,10 +129,9 @@ func TestExpectContinue(t *testing.T) {
 
 func TestUploadCutOff(t *testing.T) {
 	t.Parallel()
-	_, body := formBody(audioPart, textPart)
-	contentType, _ := formBody()
+	contentType, body := formBody(audioPart, textPart)
 	h := newWorld().handler(t)
-	for cut := 1; cut < body.Len(); cut += 37 {
+	for cut := 1; cut < body.Len()-len("--\r\n"); cut += 37 {
 		r := httptest.NewRequest("POST", "/v1/evaluations", bytes.NewReader(body.Bytes()[:cut]))
 		r.Header.Set("Content-Type", contentType)
 		r.Header.Set("Authorization", "Bearer "+annsKey)
