@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -86,12 +84,7 @@ func answers(ctx context.Context, url string) error {
 
 // CreateBucket makes a bucket in the stack's store; one that exists is left as it is.
 func (s *Stack) CreateBucket(ctx context.Context, name string) error {
-	client := s3.New(s3.Options{
-		BaseEndpoint: aws.String(s.S3Endpoint),
-		UsePathStyle: true,
-		Region:       s.S3Region,
-		Credentials:  credentials.NewStaticCredentialsProvider(s.S3AccessKey, s.S3SecretKey, ""),
-	})
+	client := s.storeClient()
 	if _, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name}); err == nil {
 		return nil
 	}

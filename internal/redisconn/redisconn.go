@@ -6,7 +6,9 @@
 package redisconn
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -38,6 +40,17 @@ type timeouts struct {
 
 // Client is a connection pool to Redis or to a cluster of it. The alias lets processes pass one on without knowing the library.
 type Client = redis.UniversalClient
+
+// LogTo sends what the Redis library itself reports to log, as debug: it would go to standard error otherwise, once for each
+// failed connection. The library has one logger for the whole process, so it is called once, by main.
+func LogTo(log *slog.Logger) { redis.SetLogger(libraryLog{log}) }
+
+type libraryLog struct{ log *slog.Logger }
+
+// Printf implements the library's logger.
+func (l libraryLog) Printf(ctx context.Context, format string, args ...any) {
+	l.log.DebugContext(ctx, "redis library", "message", fmt.Sprintf(format, args...))
+}
 
 // Work opens the client of workers and relays: 5 s to connect, 3 s for a call. It connects when first used.
 func Work(cfg Config) (redis.UniversalClient, error) {

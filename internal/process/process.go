@@ -1,0 +1,157 @@
+// Package process assembles what every long-running process of OKTalk has: a logger, the stores, the relay of the
+// outbox, a metrics server, and an orderly end.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"oktalk/internal/evaluation"
+	"oktalk/internal/outbox"
+	"oktalk/internal/pipeline"
+	"oktalk/internal/postgres"
+	"oktalk/internal/redisconn"
+	"oktalk/internal/rediskv"
+	"oktalk/internal/redisstream"
+	"oktalk/internal/telemetry"
+)
+
+// Config is the settings that all processes share.
+type Config struct {
+	Log       telemetry.LogConfig
+	Metrics   telemetry.MetricsConfig
+	Postgres  postgres.Config
+	Redis     redisconn.Config
+	Stream    redisstream.Config
+	Pipeline  pipeline.Config
+	Snapshots rediskv.SnapshotConfig
+	Outbox    outbox.Config
+}
+
+// Process is what a main builds its own parts on. Close it at the end.
+type Process struct {
+	Name      string
+	Log       *slog.Logger
+	DB        *postgres.DB
+	Redis     redisconn.Client // for short calls
+	Blocking  redisconn.Client // for calls that wait
+	Producer  *redisstream.Producer
+	Snapshots *rediskv.Snapshots
+	Registry  *prometheus.Registry
+
+	cfg    Config
+	relay  *outbox.Relay
+	stages *telemetry.StageMetrics
+}
+
+// Open prepares a process. Servers that are away do not stop it; only settings that cannot be used do.
+func Open(ctx context.Context, name string, cfg Config, stdout io.Writer) (*Process, error) {
+	p := &Process{Name: name, cfg: cfg, Log: telemetry.NewLogger(cfg.Log, stdout), Registry: telemetry.NewRegistry()}
+	redisconn.LogTo(p.Log)
+	var err error
+	if p.DB, err = postgres.Open(ctx, cfg.Postgres, p.Log); err != nil {
+		return nil, err
+	}
+	if p.Redis, err = redisconn.Work(cfg.Redis); err != nil {
+		return nil, err
+	}
+	if p.Blocking, err = redisconn.Blocking(cfg.Redis); err != nil {
+		return nil, err
+	}
+	p.Producer = redisstream.NewProducer(p.Redis, cfg.Redis.Prefix)
+	p.Snapshots = rediskv.NewSnapshots(p.Redis, cfg.Redis.Prefix, cfg.Snapshots.TTL)
+	p.relay = outbox.NewRelay(cfg.Outbox, postgres.NewOutbox(p.DB), p.Producer, p.Snapshots, p.Log)
+	p.stages = telemetry.NewStageMetrics(p.Registry)
+	p.DB.OnOutbox(p.relay.Nudge)
+	return p, nil
+}
+
+// Close closes the stores.
+func (p *Process) Close() {
+	p.DB.Close()
+	_, _ = p.Redis.Close(), p.Blocking.Close()
+}
+
+// Runner makes the runner of a stage in this process.
+func (p *Process) Runner(name evaluation.StageName, h pipeline.Handler) (*pipeline.Runner, error) {
+	stage, ok := evaluation.StageByName(name)
+	if !ok {
+		return nil, fmt.Errorf("there is no stage %q", name)
+	}
+	consumer := redisstream.ConsumerName(p.Name)
+	src := redisstream.NewSource(p.cfg.Stream, p.Redis, p.Blocking, p.cfg.Redis.Prefix, name, consumer, p.Log)
+	return pipeline.NewRunner(p.cfg.Pipeline, stage, src, postgres.NewJobs(p.DB), h, p.stages, p.Log), nil
+}
+
+// RedisReady asks Redis for an answer.
+func (p *Process) RedisReady(ctx context.Context) error { return p.Redis.Ping(ctx).Err() }
+
+// Part is something that runs until its context ends.
+type Part func(ctx context.Context) error
+
+// Run runs the parts beside the relay and the metrics server until ctx ends or one of them fails; a database whose schema
+// is too old is such a failure, one that is away is not. When ctx ends, the parts end first, since what they finish still
+// has to be sent.
+func (p *Process) Run(ctx context.Context, checks map[string]telemetry.Check, parts ...Part) error {
+	all := map[string]telemetry.Check{"postgres": p.DB.Ready, "redis": p.RedisReady}
+	maps.Copy(all, checks)
+
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	shared, background := errgroup.WithContext(background)
+	shared.Go(func() error { return telemetry.ServeMetrics(background, p.cfg.Metrics, p.Registry, all, p.Log) })
+	shared.Go(func() error { return p.relay.Run(background) })
+
+	front, stopFront := context.WithCancel(ctx)
+	defer stopFront()
+	context.AfterFunc(background, stopFront) // a shared part that fails ends the others
+
+	p.Log.Info(p.Name+" started", "pid", os.Getpid())
+	err := runAll(front, append(parts, p.checkSchema))
+	stopBackground()
+	err = errors.Join(ignoreCanceled(err), ignoreCanceled(shared.Wait()))
+	p.Log.Info(p.Name + " stopped")
+	return err
+}
+
+func runAll(ctx context.Context, parts []Part) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		g.Go(func() error { return part(ctx) })
+	}
+	return g.Wait()
+}
+
+// checkSchema fails when the database's schema is too old. It waits while the database is away.
+func (p *Process) checkSchema(ctx context.Context) error {
+	for pause, first := 100*time.Millisecond, true; ; pause, first = min(5*time.Second, 2*pause), false {
+		err := p.DB.CheckSchema(ctx)
+		if err == nil || !errors.Is(err, evaluation.ErrUnavailable) {
+			return err
+		}
+		if first {
+			p.Log.Warn("the database is away; waiting for it", telemetry.KeyErr, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
