@@ -33,7 +33,7 @@ have_postgres() {
 # The acoustic model: the places where packages put it.
 have_model() {
 	local dir
-	for dir in "${POCKETSPHINX_MODEL_DIR:-}" /usr/share/pocketsphinx/model/en-us /usr/local/share/pocketsphinx/model/en-us \
+	for dir in "${ASSESSOR_MODEL_DIR:-}" /usr/share/pocketsphinx/model/en-us /usr/local/share/pocketsphinx/model/en-us \
 		/opt/homebrew/share/pocketsphinx/model/en-us; do
 		[ -n "$dir" ] && [ -f "$dir/en-us/mdef" ] && return 0
 	done
