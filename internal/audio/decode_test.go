@@ -99,8 +99,12 @@ func TestDecodeTruncated(t *testing.T) {
 		out  string
 		args []string
 	}{
-		{"out.wav", nil}, {"out.mp3", nil}, {"out.ogg", []string{"-c:a", "libopus"}}, {"out.webm", []string{"-c:a", "libopus"}},
-		{"out.flac", nil}, {"out.m4a", []string{"-movflags", "+faststart"}},
+		{"out.wav", nil},
+		{"out.mp3", nil},
+		{"out.ogg", []string{"-c:a", "libopus"}},
+		{"out.webm", []string{"-c:a", "libopus"}},
+		{"out.flac", nil},
+		{"out.m4a", []string{"-movflags", "+faststart"}},
 	} {
 		t.Run(tc.out, func(t *testing.T) {
 			t.Parallel()

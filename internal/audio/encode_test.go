@@ -3,7 +3,6 @@ package audio_test
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -20,7 +19,7 @@ import (
 
 func encoder(t testing.TB) *audio.Encoder {
 	t.Helper()
-	e, err := audio.NewEncoder(audio.Config{TempDir: t.TempDir()}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	e, err := audio.NewEncoder(audio.Config{TempDir: t.TempDir(), FFmpegTimeout: patience}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"oktalk/internal/audio"
 	"oktalk/internal/evaluation"
@@ -90,9 +90,12 @@ func convert(t testing.TB, c audio.Clip, program string, out string, args ...str
 	return read(t, dir, out)
 }
 
+// patience is ffmpeg's time on a machine that is busy with other tests.
+const patience = time.Minute
+
 func decoder(t testing.TB) *audio.Decoder {
 	t.Helper()
-	d, err := audio.NewDecoder(audio.Config{TempDir: t.TempDir()}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	d, err := audio.NewDecoder(audio.Config{TempDir: t.TempDir(), FFmpegTimeout: patience}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

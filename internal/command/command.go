@@ -1,11 +1,11 @@
 // Package command runs an outside program bounded in time, memory and output.
 //
-// A program gets no shell, no terminal and none of our environment but PATH. It runs in a process group of its own, which
-// is killed as a whole when the context ends or the time is up, so that nothing it started stays behind.
+// A program gets no terminal and none of our environment. It runs in a process group of its own, which is killed as a
+// whole when the context ends, the time is up or its output is too much, so that nothing it started stays behind. A shell sets its
+// limits and becomes the program, so that they hold from its first instruction; no argument is ever read by the shell.
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,9 +35,9 @@ type Command struct {
 	Stdin     io.Reader     // nil: nothing to read
 	Dir       string        // working directory; empty: ours
 	Timeout   time.Duration // wall time; 0: none but the context's
-	CPU       time.Duration // CPU time, rounded up to seconds; 0: unlimited. Linux only
-	Memory    int64         // address space in bytes; 0: unlimited. Linux only
-	FileSize  int64         // largest file it may write in bytes; 0: unlimited, negative: it may write none. Linux only
+	CPU       time.Duration // CPU time, rounded up to seconds; 0: unlimited
+	Memory    int64         // address space in bytes, where the system can limit it (Linux); 0: unlimited
+	FileSize  int64         // largest file it may write in bytes, rounded up to 512; 0: unlimited, negative: it may write none
 	MaxOutput int           // bytes of standard output; more is an error
 }
 
@@ -58,85 +58,91 @@ const stderrLimit = 2 << 10
 // Run runs the command and returns its standard output, also beside an error: what was written until then. Errors wrap
 // [ErrMissing], [ErrTimeout] or [ErrLimit], or are the context's error, or carry the program's own last words.
 func Run(ctx context.Context, c Command) ([]byte, error) {
-	run := ctx
-	if c.Timeout > 0 {
-		var cancel context.CancelFunc
-		run, cancel = context.WithTimeout(ctx, c.Timeout)
-		defer cancel()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	out, complaint := &head{limit: c.MaxOutput}, &tail{limit: stderrLimit}
-	cmd := exec.CommandContext(run, c.Path, c.Args...)
+	if _, err := os.Stat(c.Path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", c.Path, ErrMissing)
+	}
+	run, cancel := context.WithCancel(ctx)
+	if c.Timeout > 0 {
+		run, cancel = context.WithTimeout(ctx, c.Timeout)
+	}
+	defer cancel()
+	out, complaint := &head{limit: c.MaxOutput, full: cancel}, &tail{limit: stderrLimit}
+	cmd := exec.CommandContext(run, "/bin/sh", append([]string{"-c", limits(c) + `exec "$0" "$@"`, c.Path}, c.Args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = c.Stdin, out, complaint, c.Dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	err := start(cmd, c)
-	if err == nil {
-		err = cmd.Wait()
-	}
-	return out.Bytes(), explain(ctx, run, cmd, err, out, complaint)
+	err := cmd.Run()
+	return out.buf, explain(ctx, run, c, cmd.ProcessState, err, out, complaint)
 }
 
-// start starts the program and limits it at once. The limits come a moment after the start, which is soon enough: they are
-// against runaway work, not against the program itself.
-func start(cmd *exec.Cmd, c Command) error {
-	if err := cmd.Start(); err != nil {
-		return err
+// limits is the shell's part: its ulimit takes seconds, units of 512 bytes and of 1024. Where a limit is not known, as memory on
+// macOS, the program runs without it.
+func limits(c Command) string {
+	set := "ulimit -c 0; "
+	if c.CPU > 0 {
+		set += fmt.Sprintf("ulimit -t %d || :; ", (c.CPU+time.Second-1)/time.Second)
 	}
-	if err := limit(cmd.Process.Pid, c); err != nil && !errors.Is(err, syscall.ESRCH) {
-		_ = cmd.Cancel()
-		_ = cmd.Wait()
-		return fmt.Errorf("limit %s: %w", cmd.Path, err)
+	if c.FileSize != 0 {
+		set += fmt.Sprintf("ulimit -f %d || :; ", (max(c.FileSize, 0)+511)/512)
 	}
-	return nil
+	if c.Memory > 0 {
+		set += fmt.Sprintf("ulimit -v %d 2>/dev/null || :; ", c.Memory/1024)
+	}
+	return set
 }
 
 // explain turns what a run ended with into the error its caller sees.
-func explain(ctx, run context.Context, cmd *exec.Cmd, err error, out *head, complaint *tail) error {
+func explain(ctx, run context.Context, c Command, state *os.ProcessState, err error, out *head, complaint *tail) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: %w", cmd.Path, ErrMissing)
-	case run.Err() != nil:
-		return fmt.Errorf("%s: %w", cmd.Path, ErrTimeout)
 	case out.over:
-		return fmt.Errorf("%s: more than %d bytes of output: %w", cmd.Path, out.limit, ErrLimit)
+		return fmt.Errorf("%s: more than %d bytes of output: %w", c.Path, c.MaxOutput, ErrLimit)
+	case run.Err() != nil:
+		return fmt.Errorf("%s: %w", c.Path, ErrTimeout)
 	case err == nil:
 		return nil
-	case killed(cmd):
-		return fmt.Errorf("%s: %w: %w", cmd.Path, err, ErrLimit)
+	case killed(state):
+		return fmt.Errorf("%s: %w: %w", c.Path, err, ErrLimit)
 	}
 	if said := strings.TrimSpace(complaint.String()); said != "" {
-		return fmt.Errorf("%s: %w: %s", cmd.Path, err, said)
+		return fmt.Errorf("%s: %w: %s", c.Path, err, said)
 	}
-	return fmt.Errorf("%s: %w", cmd.Path, err)
+	return fmt.Errorf("%s: %w", c.Path, err)
 }
 
 // killed reports whether the kernel ended the program for a limit.
-func killed(cmd *exec.Cmd) bool {
-	if cmd.ProcessState == nil {
+func killed(state *os.ProcessState) bool {
+	if state == nil {
 		return false
 	}
-	st, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	st, ok := state.Sys().(syscall.WaitStatus)
 	return ok && st.Signaled() && (st.Signal() == syscall.SIGXCPU || st.Signal() == syscall.SIGXFSZ || st.Signal() == syscall.SIGKILL)
 }
 
-// head keeps the first bytes that are written and fails when there are more.
+// head keeps the first bytes that are written; when there are more, it fails and says so. A program may ignore that its
+// pipe is closed, so it has to be ended.
 type head struct {
-	bytes.Buffer
+	buf   []byte // no bytes.Buffer inside: io.Copy would find its ReadFrom and read without a limit
 	limit int
 	over  bool
+	full  func()
 }
 
 // Write implements io.Writer.
 func (h *head) Write(p []byte) (int, error) {
-	if h.Len()+len(p) > h.limit {
+	if len(h.buf)+len(p) > h.limit {
 		h.over = true
+		h.full()
 		return 0, ErrLimit
 	}
-	return h.Buffer.Write(p)
+	h.buf = append(h.buf, p...)
+	return len(p), nil
 }
 
 // tail keeps the last bytes that are written.

@@ -21,7 +21,7 @@ var _ pipeline.Handler = (*Demo)(nil)
 
 // NewDemo makes the handler. The error says which setting is wrong.
 func NewDemo(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slog.Logger) (*Demo, error) {
-	if err := checkSpeed("TTS_DEMO_SPEED", cfg.DemoSpeed); err != nil {
+	if err := checkSpeed("DEMO_SPEED", cfg.DemoSpeed); err != nil {
 		return nil, err
 	}
 	return &Demo{cfg: cfg, maker: maker{voice, enc, store, log}}, nil

@@ -58,7 +58,7 @@ type Config struct {
 	// Speed of the coaching text; 1 is the voice's natural speed. Default 1; from 0.5 to 2.
 	Speed float64 `env:"TTS_SPEED" envDefault:"1.0"`
 	// DemoSpeed of a model reading, slower so that learners hear each sound. Default 0.85; from 0.5 to 2.
-	DemoSpeed float64 `env:"TTS_DEMO_SPEED" envDefault:"0.85"`
+	DemoSpeed float64 `env:"DEMO_SPEED" envDefault:"0.85"`
 }
 
 // wordPause separates the slow reading of a word from the natural one.
