@@ -17,7 +17,7 @@ import (
 
 // MetricsConfig says where a process serves its metrics.
 type MetricsConfig struct {
-	// Addr is the address of /metrics, /healthz and /readyz, apart from the public API; empty: they are not served.
+	// Addr is the address of /metrics, /healthz and /readyz, apart from the public API; "off": they are not served.
 	Addr string `env:"METRICS_ADDR" envDefault:"127.0.0.1:9090"`
 }
 
@@ -33,7 +33,7 @@ type Check func(ctx context.Context) error
 
 // ServeMetrics serves /metrics, /healthz and /readyz until ctx ends. A process is ready when all checks pass.
 func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Registry, checks map[string]Check, log *slog.Logger) error {
-	if cfg.Addr == "" {
+	if cfg.Addr == "off" {
 		<-ctx.Done()
 		return nil
 	}

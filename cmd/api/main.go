@@ -1,0 +1,170 @@
+// Command api is the HTTP and WebSocket server: it takes recordings in, scores them, and reports how their evaluations go on.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"oktalk/internal/account"
+	"oktalk/internal/assess/lts"
+	"oktalk/internal/assess/offline"
+	"oktalk/internal/audio"
+	"oktalk/internal/erasure"
+	"oktalk/internal/evaluation"
+	"oktalk/internal/housekeeping"
+	"oktalk/internal/httpapi"
+	"oktalk/internal/intake"
+	"oktalk/internal/objectstore"
+	"oktalk/internal/pipeline"
+	"oktalk/internal/postgres"
+	"oktalk/internal/process"
+	"oktalk/internal/realtime"
+	"oktalk/internal/redisconn"
+	"oktalk/internal/rediskv"
+	"oktalk/internal/settings"
+	"oktalk/internal/telemetry"
+)
+
+func main() {
+	if err := run(context.Background(), os.Environ(), os.Stdout); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "api:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends or a signal comes, and drains then. A second signal ends it at once.
+func run(ctx context.Context, environ []string, stdout io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	cfg, err := settings.Load[settings.API](environ)
+	if err != nil {
+		return err
+	}
+	p, err := process.Open(ctx, "api", cfg.Config, stdout)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	quick, err := redisconn.Request(cfg.Redis)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = quick.Close() }()
+	store, err := objectstore.New(cfg.Store, p.Log)
+	if err != nil {
+		return err
+	}
+
+	// taking recordings in
+	decoder, err := audio.NewDecoder(cfg.Audio, p.Log)
+	if err != nil {
+		return err
+	}
+	assessor, err := offline.New(cfg.Assessor, lts.New(p.Log), p.Log)
+	if err != nil {
+		return err
+	}
+	evaluations := postgres.NewEvaluations(p.DB)
+	reception := intake.New(intake.Deps{
+		Assessor: assessor, Decoder: decoder, Gate: audio.Check, Recordings: store, Evaluations: evaluations,
+		Idempotency: postgres.NewIdempotency(p.DB), Log: p.Log,
+	})
+	defer reception.Close()
+
+	// progress
+	snapshots := rediskv.NewSnapshots(quick, cfg.Redis.Prefix, cfg.Snapshots.TTL)
+	feed := rediskv.NewFeed(p.Blocking, cfg.Redis.Prefix, p.Log)
+	hub := realtime.NewHub(cfg.Realtime, evaluations, snapshots, feed, p.Log)
+
+	// HTTP
+	accounts := postgres.NewAccounts(p.DB)
+	spool := postgres.NewSpool(p.DB)
+	handler, err := httpapi.New(cfg.HTTP, httpapi.Deps{
+		Accounts: account.NewService(accounts), Tickets: account.NewTickets(accounts, rediskv.NewOnce(quick, cfg.Redis.Prefix), p.Log, time.Now),
+		Intake: reception, Evaluations: evaluations, Objects: store, Spool: spool, Progress: hub, Log: p.Log,
+		Checks: []httpapi.Check{
+			{Name: "postgres", Required: true, Run: p.DB.Ready},
+			{Name: "redis", Run: p.RedisReady},
+			{Name: "s3", Run: store.Ready},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", cfg.HTTP.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s (choose another address with API_ADDR): %w", cfg.HTTP.Addr, err)
+	}
+	server := httpapi.NewServer(handler, p.Log)
+
+	// small stages and upkeep
+	upkeep := housekeeping.New(cfg.Housekeeping, postgres.NewUpkeep(p.DB), p.Producer, spool, store, p.Log)
+	parts := []process.Part{
+		hub.Run, upkeep.Run,
+		func(ctx context.Context) error { return ensureBucket(ctx, store, p) },
+		func(ctx context.Context) error { return serve(ctx, server, ln, cfg.Pipeline.DrainTimeout) },
+	}
+	handlers := map[evaluation.StageName]pipeline.Handler{
+		evaluation.StageErase: erasure.NewStage(evaluations, store, p.Snapshots),
+	}
+	for _, name := range cfg.Stages {
+		h, ok := handlers[name]
+		if !ok {
+			return fmt.Errorf("STAGES names %q; this process can run: erase", name)
+		}
+		runner, err := p.Runner(name, h)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, runner.Run)
+	}
+	p.Log.Info("api listens", "addr", ln.Addr().String())
+	return p.Run(ctx, map[string]telemetry.Check{"s3": store.Ready}, parts...)
+}
+
+// serve serves until ctx ends, then lets requests in progress finish within drain. Sockets are closed by the hub.
+func serve(ctx context.Context, server *http.Server, ln net.Listener, drain time.Duration) error {
+	done := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		err := server.Shutdown(ctx)
+		if err != nil {
+			err = errors.Join(fmt.Errorf("requests did not end within %s: %w", drain, err), server.Close())
+		}
+		done <- err
+	})
+	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return fmt.Errorf("serve: %w", err)
+	}
+	return <-done
+}
+
+// ensureBucket makes the bucket if the store lets us, and keeps trying while the store is away.
+func ensureBucket(ctx context.Context, store *objectstore.Store, p *process.Process) error {
+	for pause := 500 * time.Millisecond; ; pause = min(30*time.Second, 2*pause) {
+		err := store.EnsureBucket(ctx)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, evaluation.ErrUnavailable) {
+			p.Log.Warn("bucket could not be made or looked at; recordings wait in the database", telemetry.KeyErr, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
