@@ -18,8 +18,8 @@ import (
 
 const (
 	demoText = "I like apples"
-	// demoPhones is demoText with a planted mistake: "epples", for the coach to find.
-	demoPhones = "pau ay l ay k eh p ax l z pau"
+	// demoPhones is demoText with a planted mistake, "apples" with the vowel of "apes", for the coach to find.
+	demoPhones = "pau ay l ay k ey p ax l z pau"
 	// demoWait is how long the workers may take; with the offline coach and voice it is a second or two.
 	demoWait = 3 * time.Minute
 )
