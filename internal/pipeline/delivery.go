@@ -14,11 +14,11 @@ import (
 // delivery is one handing of an entry to this process, from read to settled.
 type delivery struct {
 	*Runner
-	reading context.Context // ends when the drain begins
-	work    context.Context // ends when the drain time is over
-	life    context.Context // ends when the process gives up everything
-	entry   Entry
-	began   time.Time // when the job was begun, by this machine's clock
+	reading  context.Context //nolint:containedctx // ends when the drain begins; a delivery is one call and lives no longer than its contexts
+	handling context.Context //nolint:containedctx // ends when the drain time is over
+	life     context.Context //nolint:containedctx // ends when the process gives up everything
+	entry    Entry
+	began    time.Time // when the job was begun, by this machine's clock
 }
 
 // run takes the delivery to its end.
@@ -71,16 +71,16 @@ func (d *delivery) handle(j Job) {
 		return
 	}
 	res, err := d.call(j, func(ctx context.Context) (Result, error) { return d.handler.Handle(ctx, j) })
-	var permanent *PermanentError
-	var environment *EnvironmentError
+	environment, away := errors.AsType[*EnvironmentError](err)
+	_, permanent := errors.AsType[*PermanentError](err)
 	switch {
 	case err == nil:
 		d.settle(j, res, outcomeOf(res), nil)
-	case d.work.Err() != nil:
+	case d.handling.Err() != nil:
 		d.release(j)
-	case errors.As(err, &environment):
+	case away:
 		d.wait(j, environment)
-	case errors.As(err, &permanent):
+	case permanent:
 		d.fallback(j, OutcomeFailed, err)
 	default:
 		d.retry(j, err)
@@ -108,9 +108,9 @@ type answer struct {
 // call runs a handler's method until the stage's deadline. A method that does not return then is abandoned: it counts as
 // failed, and its goroutine is left to itself.
 func (d *delivery) call(j Job, method func(context.Context) (Result, error)) (Result, error) {
-	ctx, cancel := d.work, context.CancelFunc(func() {})
+	ctx, cancel := d.handling, context.CancelFunc(func() {})
 	if d.stage.Deadline > 0 {
-		ctx, cancel = context.WithTimeout(d.work, d.stage.Deadline)
+		ctx, cancel = context.WithTimeout(d.handling, d.stage.Deadline)
 	}
 	defer cancel()
 	answers := make(chan answer, 1)
@@ -163,7 +163,7 @@ func (d *delivery) settle(j Job, res Result, o Outcome, cause error) {
 	err := d.book(func(ctx context.Context) error { return d.ledger.Settle(ctx, j, res, o, cause) })
 	switch {
 	case err == nil:
-		d.observe(j, o)
+		d.observe(o)
 		if o != OutcomeFailed && o != OutcomeDead {
 			d.ack()
 			return
@@ -191,12 +191,12 @@ func reason(cause error, res Result) string {
 // fallback makes the simpler result after the attempts ended, and settles it. When even that fails, the artifact has failed.
 func (d *delivery) fallback(j Job, o Outcome, cause error) {
 	res, err := d.call(j, func(ctx context.Context) (Result, error) { return d.handler.Fallback(ctx, j, cause) })
-	var environment *EnvironmentError
+	environment, away := errors.AsType[*EnvironmentError](err)
 	switch {
-	case err != nil && d.work.Err() != nil:
+	case err != nil && d.handling.Err() != nil:
 		d.release(j)
 		return
-	case errors.As(err, &environment):
+	case away:
 		d.wait(j, environment)
 		return
 	case err != nil:
@@ -218,9 +218,8 @@ func (d *delivery) retry(j Job, cause error) {
 		d.fallback(j, OutcomeFailed, cause)
 		return
 	}
-	var asked *RetryAfterError
 	var after time.Duration
-	if errors.As(cause, &asked) {
+	if asked, ok := errors.AsType[*RetryAfterError](cause); ok {
 		after = asked.After
 	}
 	pause := backoff(d.stage, j.Attempt, after, rand.Float64())
@@ -257,7 +256,7 @@ func (d *delivery) putOff(j Job, o Outcome, err error, due time.Time) {
 		d.log.Error("job cannot be put off; it is tried again later", "job_id", j.ID, "evaluation_id", j.EvaluationID, "err", err)
 		due = time.Now().Add(brokenDelay)
 	case o != "":
-		d.observe(j, o)
+		d.observe(o)
 	}
 	d.delay(time.Until(due))
 }
@@ -278,11 +277,11 @@ func (d *delivery) release(j Job) {
 // superseded ends a delivery whose job was taken over or cancelled: nothing was written.
 func (d *delivery) superseded(j Job) {
 	d.log.Info("delivery was superseded; its result is dropped", "job_id", j.ID, "evaluation_id", j.EvaluationID, "run", j.Run)
-	d.observe(j, OutcomeSuperseded)
+	d.observe(OutcomeSuperseded)
 	d.ack()
 }
 
-func (d *delivery) observe(j Job, o Outcome) {
+func (d *delivery) observe(o Outcome) {
 	d.obs.RunEnded(string(d.stage.Name), string(o), time.Since(d.began))
 }
 

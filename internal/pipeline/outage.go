@@ -20,7 +20,7 @@ func (o *outage) failed(err error) {
 	defer o.mu.Unlock()
 	if o.since.IsZero() {
 		o.since = time.Now()
-		o.log.Warn(o.what+" is away; calls are repeated until it is back", "err", err)
+		o.log.Warn("a part is away; calls are repeated until it is back", "part", o.what, "err", err)
 	}
 }
 
@@ -28,7 +28,7 @@ func (o *outage) worked() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.since.IsZero() {
-		o.log.Info(o.what+" is back", "away", time.Since(o.since).Round(time.Millisecond))
+		o.log.Info("a part is back", "part", o.what, "away", time.Since(o.since).Round(time.Millisecond))
 		o.since = time.Time{}
 	}
 }

@@ -25,12 +25,14 @@ type Runner struct {
 	settles outage // of the source, for settling
 	books   outage // of the ledger
 	freed   chan struct{}
+	todo    chan Entry // to deliveries; has room for every slot
 
 	// guarded by mu
-	mu    sync.Mutex
-	busy  int                 // slots in use
-	begun map[string]struct{} // jobs in flight in this process
-	idle  chan struct{}       // closed when busy falls to 0; nil while nobody waits for it
+	mu      sync.Mutex
+	busy    int                 // slots in use
+	workers int                 // goroutines that take from todo
+	begun   map[string]struct{} // jobs in flight in this process
+	idle    chan struct{}       // closed when busy falls to 0; nil while nobody waits for it
 }
 
 // NewRunner makes the runner of a stage. obs may be nil.
@@ -38,11 +40,11 @@ func NewRunner(cfg Config, stage evaluation.Stage, src Source, ledger Ledger, h 
 	if obs == nil {
 		obs = nobody{}
 	}
-	log = log.With("stage", string(stage.Name))
+	log, cfg = log.With("stage", string(stage.Name)), cfg.withDefaults()
 	return &Runner{
-		cfg: cfg.withDefaults(), stage: stage, src: src, ledger: ledger, handler: h, obs: obs, log: log,
-		reads: outage{what: "source", log: log}, settles: outage{what: "source (settling)", log: log}, books: outage{what: "ledger", log: log},
-		freed: make(chan struct{}, 1), begun: map[string]struct{}{},
+		cfg: cfg, stage: stage, src: src, ledger: ledger, handler: h, obs: obs, log: log,
+		reads: outage{what: "source", log: log}, settles: outage{what: "source_settling", log: log}, books: outage{what: "ledger", log: log},
+		freed: make(chan struct{}, 1), todo: make(chan Entry, cfg.Concurrency), begun: map[string]struct{}{},
 	}
 }
 
@@ -55,28 +57,35 @@ var errDrained = errors.New("the worker stops")
 func (r *Runner) Run(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // calls to source and ledger
 	defer end()
-	work, cancelWork := context.WithCancelCause(life) // handlers
-	defer cancelWork(nil)
+	handling, cancelHandling := context.WithCancelCause(life)
+	defer cancelHandling(nil)
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
 
-	leased := make(chan error, 1) // the lease outlives the reading
+	leasing, stopLeasing := context.WithCancel(life) // the lease outlives the reading
+	defer stopLeasing()
+	leased := make(chan error, 1)
 	go func() {
-		err := r.src.Run(life)
+		err := r.src.Run(leasing)
 		stopReading()
 		leased <- err
 	}()
-	r.read(reading, life, work)
-	r.drain(life, cancelWork, end)
-	end()
-	if err := <-leased; err != nil && ctx.Err() == nil {
+	r.read(reading, life, handling)
+	close(r.todo)
+	r.drain(cancelHandling)
+	stopLeasing()
+	err := <-leased
+	r.leave(life)
+	end() // calls that still repeat give up
+	r.waitIdle(time.Second)
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("run source of %s: %w", r.stage.Name, err)
 	}
 	return nil
 }
 
 // read hands entries to deliveries until ctx ends, never more than there are free slots.
-func (r *Runner) read(ctx, life, work context.Context) {
+func (r *Runner) read(ctx, life, handling context.Context) {
 	pause := pauses{most: readPauseMost}
 	for {
 		free := r.waitForSlot(ctx)
@@ -94,32 +103,42 @@ func (r *Runner) read(ctx, life, work context.Context) {
 			pause.next = 0
 		}
 		for _, e := range entries {
-			r.take()
-			go func() {
-				defer r.free()
-				(&delivery{Runner: r, reading: ctx, life: life, work: work, entry: e}).run()
-			}()
+			if r.take() {
+				go r.work(ctx, life, handling)
+			}
+			r.todo <- e
 		}
 	}
 }
 
-// drain waits for deliveries in flight, cancels what is left after the drain time, and leaves the stage.
-func (r *Runner) drain(life context.Context, cancelWork context.CancelCauseFunc, end func()) {
-	r.log.Info("draining", "in_flight", r.inFlight())
-	if !r.waitIdle(r.cfg.DrainTimeout) {
-		r.log.Warn("drain time is over; cancelling what is in flight", "in_flight", r.inFlight())
-		cancelWork(errDrained)
-		if !r.waitIdle(abandonGrace + settleGrace) {
-			r.log.Warn("leaving entries pending; others take them over", "in_flight", r.inFlight())
-		}
+// work runs deliveries until todo is closed. Goroutines stay, because their stacks have grown to what deliveries need.
+func (r *Runner) work(reading, life, handling context.Context) {
+	for e := range r.todo {
+		(&delivery{Runner: r, reading: reading, life: life, handling: handling, entry: e}).run()
+		r.free()
 	}
+}
+
+// drain waits for deliveries in flight and cancels what is left after the drain time.
+func (r *Runner) drain(cancelHandling context.CancelCauseFunc) {
+	r.log.Info("draining", "in_flight", r.inFlight())
+	if r.waitIdle(r.cfg.DrainTimeout) {
+		return
+	}
+	r.log.Warn("drain time is over; cancelling what is in flight", "in_flight", r.inFlight())
+	cancelHandling(errDrained)
+	if !r.waitIdle(abandonGrace + settleGrace) {
+		r.log.Warn("leaving entries pending; others take them over", "in_flight", r.inFlight())
+	}
+}
+
+// leave gives up the lease.
+func (r *Runner) leave(life context.Context) {
 	ctx, cancel := context.WithTimeout(life, settleGrace)
 	defer cancel()
 	if err := r.src.Leave(ctx); err != nil {
 		r.log.Warn("could not leave the stage; the lease runs out by itself", "err", err)
 	}
-	end() // calls that still repeat give up
-	r.waitIdle(time.Second)
 }
 
 // waitForSlot waits until there is a free slot and returns how many there are; 0 when ctx ended.
@@ -142,11 +161,17 @@ func (r *Runner) inFlight() int {
 	return r.busy
 }
 
-func (r *Runner) take() {
-	r.mu.Lock()
-	r.busy++
-	r.mu.Unlock()
+// take uses a slot and reports whether it needs another goroutine.
+func (r *Runner) take() bool {
 	r.obs.InFlight(string(r.stage.Name), 1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy++
+	if r.busy <= r.workers {
+		return false
+	}
+	r.workers++
+	return true
 }
 
 func (r *Runner) free() {

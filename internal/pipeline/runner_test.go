@@ -89,12 +89,11 @@ type bench struct {
 }
 
 // inBubble runs a test with fake time.
-func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
+func inBubble(t *testing.T, test func(b *bench)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := pipelinetest.NewLedger()
-		test(t, &bench{
+		test(&bench{
 			t: t, broker: pipelinetest.NewBroker(timing), ledger: l, books: l, handler: &handler{}, stage: stage,
 			cfg: pipeline.Config{Concurrency: 4, DrainTimeout: 30 * time.Second}, log: &textLog{}, obs: &observer{},
 		})
@@ -225,7 +224,8 @@ func (o *observer) Abandoned(_ string, delta int) {
 }
 
 func TestRunnerSettlesEveryJobOnce(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 			<-time.After(time.Second)
 			return ready(), nil
@@ -235,17 +235,18 @@ func TestRunnerSettlesEveryJobOnce(t *testing.T) {
 		b.start("two")
 		after(time.Minute)
 		if n := b.handler.count(); n != 40 {
-			t.Errorf("handler was called %d times, want 40", n)
+			b.t.Errorf("handler was called %d times, want 40", n)
 		}
 		b.ended(strings.TrimSpace(strings.Repeat("done ", 40)), 0)
 		if seen := b.obs.seen(); seen.most > 8 || len(seen.ended) != 40 || seen.inFlight != 0 {
-			t.Errorf("observer: at most %d in flight, %d ended, %d in flight now; want 8, 40, 0", seen.most, len(seen.ended), seen.inFlight)
+			b.t.Errorf("observer: at most %d in flight, %d ended, %d in flight now; want 8, 40, 0", seen.most, len(seen.ended), seen.inFlight)
 		}
 	})
 }
 
 func TestRunnerRetriesWithBackoffThenFallsBack(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) { return pipeline.Result{}, errFlaky }
 		b.add(1)
 		b.start("one")
@@ -255,23 +256,25 @@ func TestRunnerRetriesWithBackoffThenFallsBack(t *testing.T) {
 		for i, want := range stage.Backoff {
 			pause := calls[i+1].at - calls[i].at
 			if pause < want || pause > want+want/5 || calls[i].attempt != i+1 {
-				t.Errorf("attempt %d was followed after %v, want attempt %d and %v to a fifth more", calls[i].attempt, pause, i+1, want)
+				b.t.Errorf("attempt %d was followed after %v, want attempt %d and %v to a fifth more", calls[i].attempt, pause, i+1, want)
 			}
 		}
 		if last := b.ledger.Runs()[3]; !errors.Is(last.Cause, errFlaky) || last.Result.Artifact.Text != "simple" {
-			t.Errorf("fallback recorded %+v, want the cause and the simple text", last)
+			b.t.Errorf("fallback recorded %+v, want the cause and the simple text", last)
 		}
 	})
 }
 
 func TestRunnerHonoursRetryAfter(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ asked, want time.Duration }{
 		"longer than the backoff":  {time.Minute, time.Minute},
 		"shorter than the backoff": {time.Second, 2 * time.Second},
 		"too long":                 {time.Hour, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, b *bench) {
+			t.Parallel()
+			inBubble(t, func(b *bench) {
 				b.handler.handle = func(_ context.Context, j pipeline.Job) (pipeline.Result, error) {
 					if j.Attempt == 1 {
 						return pipeline.Result{}, fmt.Errorf("write: %w", pipeline.RetryAfter(c.asked, errFlaky))
@@ -283,7 +286,7 @@ func TestRunnerHonoursRetryAfter(t *testing.T) {
 				after(10 * time.Minute)
 				b.ended("retried done", 0)
 				if pause := b.handler.made()[1].at - b.handler.made()[0].at; pause < c.want || pause > c.want+time.Second {
-					t.Errorf("second attempt came after %v, want %v", pause, c.want)
+					b.t.Errorf("second attempt came after %v, want %v", pause, c.want)
 				}
 			})
 		})
@@ -291,7 +294,8 @@ func TestRunnerHonoursRetryAfter(t *testing.T) {
 }
 
 func TestRunnerDoesNotRetryPermanentErrors(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 			return pipeline.Result{}, fmt.Errorf("write: %w", pipeline.Permanent(errFlaky))
 		}
@@ -303,13 +307,14 @@ func TestRunnerDoesNotRetryPermanentErrors(t *testing.T) {
 		after(time.Minute)
 		b.ended("failed", 1)
 		if dead := b.broker.Dead()[0]; !strings.Contains(dead.Reason, errFlaky.Error()) {
-			t.Errorf("set aside because %q, want the cause", dead.Reason)
+			b.t.Errorf("set aside because %q, want the cause", dead.Reason)
 		}
 	})
 }
 
 func TestRunnerWaitsForTheEnvironment(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 			if time.Since(epoch) < 2*time.Minute {
 				return pipeline.Result{}, fmt.Errorf("store audio: %w", pipeline.WaitFor("s3", errFlaky))
@@ -320,7 +325,7 @@ func TestRunnerWaitsForTheEnvironment(t *testing.T) {
 		b.start("one")
 		after(time.Minute)
 		if j := b.ledger.Job("job_0"); j.Attempts != 0 || j.Waits < 5 || j.Settled {
-			t.Errorf("after a minute of outage the job is %+v, want no attempts and at least 5 waits", j)
+			b.t.Errorf("after a minute of outage the job is %+v, want no attempts and at least 5 waits", j)
 		}
 		after(2 * time.Minute)
 		b.ended("done", 0)
@@ -331,17 +336,18 @@ func TestRunnerWaitsForTheEnvironment(t *testing.T) {
 			}
 			want := min(30*time.Second, time.Second<<(i-1))
 			if pause := c.at - calls[i-1].at; pause < want || pause > want+want/5 || c.attempt != 1 {
-				t.Errorf("call %d came after %v as attempt %d, want %v and attempt 1", i, pause, c.attempt, want)
+				b.t.Errorf("call %d came after %v as attempt %d, want %v and attempt 1", i, pause, c.attempt, want)
 			}
 		}
 		if waits := b.obs.seen().waits; len(waits) == 0 || waits[0] != "s3" {
-			t.Errorf("observer was told of waits for %v, want s3", waits)
+			b.t.Errorf("observer was told of waits for %v, want s3", waits)
 		}
 	})
 }
 
 func TestRunnerBoundsARunByItsDeadline(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {
 			if j.Attempt == 1 {
 				<-ctx.Done()
@@ -353,7 +359,7 @@ func TestRunnerBoundsARunByItsDeadline(t *testing.T) {
 		b.start("one")
 		after(stage.Deadline - time.Second)
 		if b.outcomes() != "" {
-			t.Errorf("outcomes %q before the deadline", b.outcomes())
+			b.t.Errorf("outcomes %q before the deadline", b.outcomes())
 		}
 		after(time.Minute)
 		b.ended("retried done", 0)
@@ -361,7 +367,8 @@ func TestRunnerBoundsARunByItsDeadline(t *testing.T) {
 }
 
 func TestRunnerAbandonsAHandlerThatIgnoresItsDeadline(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.cfg.Concurrency = 1
 		b.handler.handle = func(_ context.Context, j pipeline.Job) (pipeline.Result, error) {
 			if j.Attempt == 1 {
@@ -374,17 +381,18 @@ func TestRunnerAbandonsAHandlerThatIgnoresItsDeadline(t *testing.T) {
 		after(time.Minute)
 		b.ended("retried done", 0)
 		if seen := b.obs.seen(); seen.abandoned != 1 || seen.returned != 0 {
-			t.Errorf("%d handlers abandoned and %d returned, want 1 and 0", seen.abandoned, seen.returned)
+			b.t.Errorf("%d handlers abandoned and %d returned, want 1 and 0", seen.abandoned, seen.returned)
 		}
 		after(time.Hour)
 		if seen := b.obs.seen(); seen.returned != 1 || b.outcomes() != "retried done" {
-			t.Errorf("%d abandoned handlers returned, outcomes %q; want 1 and no change", seen.returned, b.outcomes())
+			b.t.Errorf("%d abandoned handlers returned, outcomes %q; want 1 and no change", seen.returned, b.outcomes())
 		}
 	})
 }
 
 func TestRunnerSurvivesAPanic(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(_ context.Context, j pipeline.Job) (pipeline.Result, error) {
 			if j.Attempt == 1 {
 				panic("index out of range")
@@ -396,12 +404,13 @@ func TestRunnerSurvivesAPanic(t *testing.T) {
 		after(time.Minute)
 		b.ended("retried done", 0)
 		if !strings.Contains(b.log.String(), "runner_test.go") {
-			t.Error("the log has no stack of the panic")
+			b.t.Error("the log has no stack of the panic")
 		}
 	})
 }
 
 func TestRunnerFailsTheArtifactWhenTheFallbackFails(t *testing.T) {
+	t.Parallel()
 	for name, fallback := range map[string]func(context.Context, pipeline.Job, error) (pipeline.Result, error){
 		"error": func(context.Context, pipeline.Job, error) (pipeline.Result, error) {
 			return pipeline.Result{}, errFlaky
@@ -409,7 +418,8 @@ func TestRunnerFailsTheArtifactWhenTheFallbackFails(t *testing.T) {
 		"panic": func(context.Context, pipeline.Job, error) (pipeline.Result, error) { panic("no fallback") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, b *bench) {
+			t.Parallel()
+			inBubble(t, func(b *bench) {
 				b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 					return pipeline.Result{}, pipeline.Permanent(errFlaky)
 				}
@@ -419,7 +429,7 @@ func TestRunnerFailsTheArtifactWhenTheFallbackFails(t *testing.T) {
 				after(time.Minute)
 				b.ended("failed", 1)
 				if a := b.ledger.Runs()[0].Result.Artifact; a.State != evaluation.StateFailed || a.Kind != evaluation.FeedbackText || a.Message == "" {
-					t.Errorf("settled with %+v, want a failed feedback_text with a message", a)
+					b.t.Errorf("settled with %+v, want a failed feedback_text with a message", a)
 				}
 			})
 		})
@@ -427,43 +437,46 @@ func TestRunnerFailsTheArtifactWhenTheFallbackFails(t *testing.T) {
 }
 
 func TestRunnerSetsAsideAJobThatKillsItsWorkers(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		e := b.add(1)[0]
 		dead := func(context.Context, string) (bool, error) { return false, nil }
 		for i := range 3 {
-			if _, err := b.ledger.Begin(t.Context(), e, fmt.Sprintf("killed-%d", i), dead); err != nil {
-				t.Fatal(err)
+			if _, err := b.ledger.Begin(b.t.Context(), e, fmt.Sprintf("killed-%d", i), dead); err != nil {
+				b.t.Fatal(err)
 			}
 		}
 		b.start("one")
 		after(time.Minute)
 		b.ended("dead", 1)
 		if b.handler.count() != 0 {
-			t.Error("the handler was called again")
+			b.t.Error("the handler was called again")
 		}
 		if a := b.ledger.Runs()[0].Result.Artifact; a.Text != "simple" {
-			t.Errorf("settled with %+v, want the fallback", a)
+			b.t.Errorf("settled with %+v, want the fallback", a)
 		}
 	})
 }
 
 func TestRunnerCountsACrashOfADeadOwner(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		e := b.add(1)[0]
-		if _, err := b.ledger.Begin(t.Context(), e, "killed", nil); err != nil {
-			t.Fatal(err)
+		if _, err := b.ledger.Begin(b.t.Context(), e, "killed", nil); err != nil {
+			b.t.Fatal(err)
 		}
 		b.start("one")
 		after(time.Minute)
 		b.ended("done", 0)
 		if j := b.ledger.Job("job_0"); j.Crashes != 1 || j.Attempts != 0 {
-			t.Errorf("job %+v, want one crash and no failed attempt", j)
+			b.t.Errorf("job %+v, want one crash and no failed attempt", j)
 		}
 	})
 }
 
 func TestRunnerPutsOffAJobWhoseOwnerLives(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 			<-time.After(8 * time.Second)
 			return ready(), nil
@@ -475,14 +488,15 @@ func TestRunnerPutsOffAJobWhoseOwnerLives(t *testing.T) {
 		b.start("two")
 		after(time.Minute)
 		if b.handler.count() != 1 {
-			t.Errorf("handler was called %d times, want once", b.handler.count())
+			b.t.Errorf("handler was called %d times, want once", b.handler.count())
 		}
 		b.ended("done", 0)
 	})
 }
 
 func TestRunnerPutsOffASecondEntryOfAJobInFlight(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 			<-time.After(8 * time.Second)
 			return ready(), nil
@@ -492,14 +506,15 @@ func TestRunnerPutsOffASecondEntryOfAJobInFlight(t *testing.T) {
 		b.start("one")
 		after(time.Minute)
 		if b.handler.count() != 1 {
-			t.Errorf("handler was called %d times, want once", b.handler.count())
+			b.t.Errorf("handler was called %d times, want once", b.handler.count())
 		}
 		b.ended("done", 0)
 	})
 }
 
 func TestRunnerKeepsAResultWhileTheLedgerIsAway(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 			b.ledger.SetAway(fmt.Errorf("connect: %w", evaluation.ErrUnavailable))
 			return ready(), nil
@@ -508,19 +523,20 @@ func TestRunnerKeepsAResultWhileTheLedgerIsAway(t *testing.T) {
 		b.start("one")
 		after(5 * time.Minute)
 		if b.outcomes() != "" || b.broker.Pending() != 1 {
-			t.Errorf("outcomes %q with %d pending while the ledger is away, want none and 1", b.outcomes(), b.broker.Pending())
+			b.t.Errorf("outcomes %q with %d pending while the ledger is away, want none and 1", b.outcomes(), b.broker.Pending())
 		}
 		b.ledger.SetAway(nil)
 		after(31 * time.Second)
 		b.ended("done", 0)
-		if n := strings.Count(b.log.String(), "ledger is away"); b.handler.count() != 1 || n != 1 {
-			t.Errorf("handler called %d times and outage logged %d times, want once each", b.handler.count(), n)
+		if n := strings.Count(b.log.String(), "until it is back\" stage=feedback part=ledger"); b.handler.count() != 1 || n != 1 {
+			b.t.Errorf("handler called %d times and outage logged %d times, want once each", b.handler.count(), n)
 		}
 	})
 }
 
 func TestRunnerBeginsWhenTheLedgerIsBack(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.ledger.SetAway(evaluation.ErrUnavailable)
 		b.add(3)
 		b.start("one")
@@ -532,7 +548,8 @@ func TestRunnerBeginsWhenTheLedgerIsBack(t *testing.T) {
 }
 
 func TestRunnerReadsAgainWhenTheSourceIsBack(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.start("one")
 		after(time.Second)
 		b.broker.SetAway(evaluation.ErrUnavailable)
@@ -541,14 +558,15 @@ func TestRunnerReadsAgainWhenTheSourceIsBack(t *testing.T) {
 		b.broker.SetAway(nil)
 		after(5 * time.Second)
 		b.ended("done", 0)
-		if n := strings.Count(b.log.String(), "source is away"); n != 1 {
-			t.Errorf("outage logged %d times, want once", n)
+		if n := strings.Count(b.log.String(), "until it is back\" stage=feedback part=source "); n != 1 {
+			b.t.Errorf("outage logged %d times, want once", n)
 		}
 	})
 }
 
 func TestRunnerAcknowledgesWhenTheSourceIsBack(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
 			b.broker.SetAway(evaluation.ErrUnavailable)
 			return ready(), nil
@@ -557,19 +575,20 @@ func TestRunnerAcknowledgesWhenTheSourceIsBack(t *testing.T) {
 		b.start("one")
 		after(time.Minute)
 		if b.outcomes() != "done" {
-			t.Errorf("outcomes %q, want done: the ledger is there", b.outcomes())
+			b.t.Errorf("outcomes %q, want done: the ledger is there", b.outcomes())
 		}
 		b.broker.SetAway(nil)
 		after(5 * time.Second)
 		b.ended("done", 0)
 		if b.handler.count() != 1 {
-			t.Errorf("handler was called %d times, want once", b.handler.count())
+			b.t.Errorf("handler was called %d times, want once", b.handler.count())
 		}
 	})
 }
 
 func TestRunnerDropsTheResultOfACancelledJob(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(_ context.Context, j pipeline.Job) (pipeline.Result, error) {
 			b.ledger.Cancel(j.ID)
 			return ready(), nil
@@ -582,7 +601,8 @@ func TestRunnerDropsTheResultOfACancelledJob(t *testing.T) {
 }
 
 func TestRunnerThatWasTakenOverChangesNothing(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.cfg.Concurrency = 1
 		b.handler.handle = func(_ context.Context, j pipeline.Job) (pipeline.Result, error) {
 			if j.Owner == "frozen" {
@@ -603,11 +623,11 @@ func TestRunnerThatWasTakenOverChangesNothing(t *testing.T) {
 		after(time.Minute)
 		cancel()
 		if err := <-done; err != nil {
-			t.Error(err)
+			b.t.Error(err)
 		}
 		b.ended("done superseded", 0)
 		if got := b.ledger.Runs()[0].Result.Artifact.Text; got != "one" {
-			t.Errorf("the job was settled by %s, want one", got)
+			b.t.Errorf("the job was settled by %s, want one", got)
 		}
 	})
 }
@@ -624,7 +644,8 @@ func (s lapsing) Run(ctx context.Context) error {
 }
 
 func TestRunnerSetsAsideWhatItCannotDecode(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.broker.AddRaw(map[string]string{"x": "\x00"})
 		b.add(1)
 		b.start("one")
@@ -634,7 +655,8 @@ func TestRunnerSetsAsideWhatItCannotDecode(t *testing.T) {
 }
 
 func TestRunnerDrainLetsWorkEnd(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(ctx context.Context, _ pipeline.Job) (pipeline.Result, error) {
 			select {
 			case <-time.After(10 * time.Second):
@@ -648,16 +670,17 @@ func TestRunnerDrainLetsWorkEnd(t *testing.T) {
 		after(time.Second)
 		stop()
 		if b.outcomes() != "done done done done" || b.broker.Left() != 2 || b.broker.Pending() != 0 {
-			t.Errorf("outcomes %q, %d left, %d pending; want four done, 2, 0", b.outcomes(), b.broker.Left(), b.broker.Pending())
+			b.t.Errorf("outcomes %q, %d left, %d pending; want four done, 2, 0", b.outcomes(), b.broker.Left(), b.broker.Pending())
 		}
 		if took := time.Since(epoch); took > 11*time.Second {
-			t.Errorf("drain ended after %v, want when the work ended", took)
+			b.t.Errorf("drain ended after %v, want when the work ended", took)
 		}
 	})
 }
 
 func TestRunnerDrainGivesBackWhatDoesNotEnd(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.stage.Deadline = time.Hour
 		b.handler.handle = func(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {
 			if j.Owner == "one" {
@@ -672,18 +695,19 @@ func TestRunnerDrainGivesBackWhatDoesNotEnd(t *testing.T) {
 		b.start("two")
 		stop()
 		if took := time.Since(epoch); took < 31*time.Second || took > 32*time.Second {
-			t.Errorf("drain ended after %v, want after the drain time of 30 s", took)
+			b.t.Errorf("drain ended after %v, want after the drain time of 30 s", took)
 		}
 		after(500 * time.Millisecond)
 		b.ended("done done", 0)
 		if j := b.ledger.Job("job_0"); j.Attempts != 0 || j.Crashes != 0 {
-			t.Errorf("job %+v, want no attempt and no crash counted", j)
+			b.t.Errorf("job %+v, want no attempt and no crash counted", j)
 		}
 	})
 }
 
 func TestRunnerDrainIsNotHeldUpByAHandlerThatIgnoresIt(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.stage.Deadline = time.Hour
 		b.handler.handle = func(_ context.Context, j pipeline.Job) (pipeline.Result, error) {
 			if j.Owner == "one" {
@@ -697,7 +721,7 @@ func TestRunnerDrainIsNotHeldUpByAHandlerThatIgnoresIt(t *testing.T) {
 		b.start("two")
 		stop()
 		if took := time.Since(epoch); took > 40*time.Second {
-			t.Errorf("drain ended after %v, want soon after 30 s", took)
+			b.t.Errorf("drain ended after %v, want soon after 30 s", took)
 		}
 		after(6 * time.Second)
 		b.ended("done", 0)
@@ -707,7 +731,8 @@ func TestRunnerDrainIsNotHeldUpByAHandlerThatIgnoresIt(t *testing.T) {
 }
 
 func TestRunnerDrainGivesBackWhatItCouldNotBegin(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.ledger.SetAway(evaluation.ErrUnavailable)
 		b.add(2)
 		stop := b.start("one")
@@ -715,13 +740,14 @@ func TestRunnerDrainGivesBackWhatItCouldNotBegin(t *testing.T) {
 		begin := time.Now()
 		stop()
 		if took := time.Since(begin); took > time.Second || b.broker.Pending() != 0 || b.broker.Left() != 2 {
-			t.Errorf("drain took %v with %d pending and %d left, want at once, 0 and 2", took, b.broker.Pending(), b.broker.Left())
+			b.t.Errorf("drain took %v with %d pending and %d left, want at once, 0 and 2", took, b.broker.Pending(), b.broker.Left())
 		}
 	})
 }
 
 func TestRunnerDrainLeavesPendingWhatTheLedgerDoesNotTake(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.handler.handle = func(_ context.Context, j pipeline.Job) (pipeline.Result, error) {
 			if j.Owner == "one" {
 				b.ledger.SetAway(evaluation.ErrUnavailable)
@@ -733,7 +759,7 @@ func TestRunnerDrainLeavesPendingWhatTheLedgerDoesNotTake(t *testing.T) {
 		after(time.Second)
 		stop()
 		if took := time.Since(epoch); took > 45*time.Second || b.broker.Pending() != 1 {
-			t.Errorf("drain ended after %v with %d pending, want soon after 30 s and 1", took, b.broker.Pending())
+			b.t.Errorf("drain ended after %v with %d pending, want soon after 30 s and 1", took, b.broker.Pending())
 		}
 		b.ledger.SetAway(nil)
 		b.start("two")
@@ -756,7 +782,8 @@ func (s stubborn) Settle(ctx context.Context, j pipeline.Job, r pipeline.Result,
 }
 
 func TestRunnerTriesAgainWhenAResultCannotBeRecorded(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		b.books = stubborn{b.ledger, func(r pipeline.Result) bool { return r.Artifact.State == evaluation.StateReady }}
 		b.add(1)
 		b.start("one")
@@ -766,7 +793,8 @@ func TestRunnerTriesAgainWhenAResultCannotBeRecorded(t *testing.T) {
 }
 
 func TestRunnerDoesNotSpinWhenNothingCanBeRecorded(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
 		var refuse atomic.Bool
 		refuse.Store(true)
 		b.books = stubborn{b.ledger, func(pipeline.Result) bool { return refuse.Load() }}
@@ -774,12 +802,12 @@ func TestRunnerDoesNotSpinWhenNothingCanBeRecorded(t *testing.T) {
 		b.start("one")
 		after(10 * time.Minute)
 		if n := b.handler.count(); n > 5 {
-			t.Errorf("handler was called %d times, want no more than there are attempts", n)
+			b.t.Errorf("handler was called %d times, want no more than there are attempts", n)
 		}
 		refuse.Store(false)
 		after(time.Minute)
 		if b.ledger.Open() != 0 || b.broker.Left() != 0 {
-			t.Errorf("%d jobs open and %d entries left, want 0 and 0", b.ledger.Open(), b.broker.Left())
+			b.t.Errorf("%d jobs open and %d entries left, want 0 and 0", b.ledger.Open(), b.broker.Left())
 		}
 	})
 }

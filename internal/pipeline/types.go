@@ -36,8 +36,8 @@ type Source interface {
 	// Run keeps the lease, takes over entries of dead consumers, promotes delayed entries that are due and finds entries that
 	// were delivered to this consumer without its knowledge. It blocks until ctx ends.
 	Run(ctx context.Context) error
-	// Read waits for entries, a few seconds at most, and returns at most max of them (max >= 1); none is not an error.
-	Read(ctx context.Context, max int) ([]Entry, error)
+	// Read waits for entries, a few seconds at most, and returns at most so many of them (most >= 1); none is not an error.
+	Read(ctx context.Context, most int) ([]Entry, error)
 	// Ack settles an entry for good.
 	Ack(ctx context.Context, e Entry) error
 	// Delay settles the entry and adds it again when due.
@@ -48,7 +48,7 @@ type Source interface {
 	SetAside(ctx context.Context, e Entry, reason string) error
 	// Alive reports whether a consumer of this stage holds its lease.
 	Alive(ctx context.Context, consumer string) (bool, error)
-	// Leave gives up the lease and removes the consumer if nothing is pending for it.
+	// Leave gives up the lease and removes the consumer if nothing is pending for it. It is the last call, after Run has ended.
 	Leave(ctx context.Context) error
 }
 

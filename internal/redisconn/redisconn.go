@@ -7,6 +7,7 @@ package redisconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -108,11 +109,9 @@ func open(cfg Config, t timeouts) (redis.UniversalClient, error) {
 
 // urlError names the setting and hides the password, which the parser's own error may repeat.
 func urlError(raw string, err error) error {
-	shown := "the given text"
-	if u, e := url.Parse(raw); e == nil {
-		shown = u.Redacted()
-	} else {
-		return fmt.Errorf("REDIS_URL is not a URL: write it like redis://user:password@host:6379/0, with special characters of the password percent-encoded")
+	u, parseErr := url.Parse(raw)
+	if parseErr != nil {
+		return errors.New("REDIS_URL is not a URL: write it like redis://user:password@host:6379/0, with special characters of the password percent-encoded")
 	}
-	return fmt.Errorf("REDIS_URL %s: %w (write it like redis://user:password@host:6379/0)", shown, err)
+	return fmt.Errorf("REDIS_URL %s: %w (write it like redis://user:password@host:6379/0)", u.Redacted(), err)
 }

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +36,7 @@ func BenchmarkEngine(b *testing.B) {
 			r := pipeline.NewRunner(pipeline.Config{Concurrency: concurrency}, feedback(b), src, h, h, nil, slog.New(slog.DiscardHandler))
 			ctx, stop := context.WithCancel(b.Context())
 			var wg sync.WaitGroup
+			before := cpuOf(b, s)
 			b.ResetTimer()
 			wg.Go(func() {
 				if err := r.Run(ctx); err != nil {
@@ -44,6 +48,9 @@ func BenchmarkEngine(b *testing.B) {
 			wg.Wait()
 			b.StopTimer()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+			used := cpuOf(b, s)
+			b.ReportMetric(float64((used.client-before.client).Nanoseconds())/float64(b.N)/1000, "client-cpu-µs/job")
+			b.ReportMetric(float64((used.server-before.server).Nanoseconds())/float64(b.N)/1000, "redis-cpu-µs/job")
 			st, err := s.Stats(b.Context(), pipelinetest.StageName)
 			if err != nil || st.Pending+st.Lag != 0 {
 				b.Errorf("Stats = %+v, %v, want nothing left", st, err)
@@ -151,4 +158,29 @@ func (c *counter) Handle(context.Context, pipeline.Job) (pipeline.Result, error)
 
 func (c *counter) Fallback(context.Context, pipeline.Job, error) (pipeline.Result, error) {
 	return pipeline.Result{}, nil
+}
+
+// cpu is the time that this process and the server have computed: on a busy machine it tells more than elapsed time.
+type cpu struct{ client, server time.Duration }
+
+func cpuOf(b *testing.B, s *stage) cpu {
+	b.Helper()
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		b.Fatal(err)
+	}
+	info, err := s.work.Info(b.Context(), "cpu").Result()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var server float64
+	for line := range lines(info) {
+		for _, name := range []string{"used_cpu_sys:", "used_cpu_user:"} {
+			if rest, ok := strings.CutPrefix(line, name); ok {
+				seconds, _ := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+				server += seconds
+			}
+		}
+	}
+	return cpu{time.Duration(own.Utime.Nano() + own.Stime.Nano()), time.Duration(server * float64(time.Second))}
 }

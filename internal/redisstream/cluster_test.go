@@ -47,7 +47,10 @@ func startCluster(t *testing.T) (url string) {
 func TestSourceOnCluster(t *testing.T) {
 	t.Parallel()
 	url := startCluster(t)
-	pipelinetest.TestSource(t, quick, true, func(t *testing.T) pipelinetest.Stage { return open(t, url, quick) })
+	pipelinetest.RunSource(t, quick, true, func(t *testing.T) pipelinetest.Stage {
+		t.Helper()
+		return open(t, url, quick)
+	})
 }
 
 // Stages live in different slots, most likely on different nodes; one call adds to all of them.

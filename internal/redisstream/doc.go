@@ -29,7 +29,8 @@
 //   - counts what dead consumers hold, and removes a dead consumer once it holds nothing, never before: XGROUP DELCONSUMER
 //     forgets what is pending;
 //   - adds delayed entries that are due and says when the next is, so that the loop can rest until then;
-//   - every fifth time looks for consumers of the group that have no lease at all.
+//   - every fifth time looks for consumers of the group that have no lease at all, and clears the counts of open entries
+//     when there are none, so that counts of entries that were lost do not stay.
 //
 // When dead consumers hold something, Read takes it over before anything new, and exactly as much as it has room for; the rest
 // is left to others. A reader that waits at the server is woken by CLIENT UNBLOCK. So a killed worker's entries run elsewhere

@@ -14,8 +14,8 @@ import (
 // was blocked at that moment gets UNBLOCKED. Redis tells these apart by text alone; inside a script it also stands within
 // the text (before Redis 7).
 func isNoGroup(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply) && (strings.Contains(err.Error(), "NOGROUP") || strings.HasPrefix(err.Error(), "UNBLOCKED") || strings.Contains(err.Error(), "no such key"))
+	_, reply := errors.AsType[redis.Error](err)
+	return reply && (strings.Contains(err.Error(), "NOGROUP") || strings.HasPrefix(err.Error(), "UNBLOCKED") || strings.Contains(err.Error(), "no such key"))
 }
 
 // isBusyGroup reports whether a group that was to be created exists.
@@ -24,11 +24,10 @@ func isBusyGroup(err error) bool { return redis.HasErrorPrefix(err, "BUSYGROUP")
 // domainError marks what passes by itself as unavailable: no connection, no answer, and replies of a server that is loading,
 // failing over or full. Everything else is a reply that says the same the next time.
 func domainError(err error) error {
-	var reply redis.Error
 	if err == nil || errors.Is(err, redis.Nil) {
 		return err
 	}
-	if !errors.As(err, &reply) {
+	if _, reply := errors.AsType[redis.Error](err); !reply {
 		return fmt.Errorf("%w: redis: %w", evaluation.ErrUnavailable, err)
 	}
 	for _, prefix := range []string{"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MOVED", "ASK", "OOM", "BUSY", "NOREPLICAS", "MISCONF", "ERR max number of clients"} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -358,4 +359,165 @@ func feedback(t testing.TB) evaluation.Stage {
 		t.Fatal("there is no stage feedback")
 	}
 	return st
+}
+
+// Counts of open entries whose records were lost do not keep a user in the low lane for ever.
+func TestOpenCountsHeal(t *testing.T) {
+	t.Parallel()
+	s := open(t, testkit.RedisURL(t), quick)
+	if err := s.work.HSet(t.Context(), s.key("open"), "user_0", 100).Err(); err != nil {
+		t.Fatal(err)
+	}
+	src := s.source(t, "one")
+	run(t, src)
+	s.Add(t, pipelinetest.Entries(1)...)
+	held := read(t, src, 1)
+	readFor(t, src, 1, 8*quick.Beat)
+	if n := s.work.HGet(t.Context(), s.key("open"), "user_0").Val(); n != "101" {
+		t.Errorf("%s open entries while one is pending, want 101: nothing is sure yet", n)
+	}
+	ack(t, src, held...)
+	testkit.WaitFor(t, slow, "the count to be cleared", func() bool {
+		n, err := s.work.Exists(context.Background(), s.key("open")).Result()
+		return err == nil && n == 0
+	})
+}
+
+// Workers come and go under load: nothing is lost, nothing is done twice, and no consumer is left behind.
+func TestScaleUpAndDown(t *testing.T) {
+	t.Parallel()
+	s := open(t, testkit.RedisURL(t), quick)
+	const n, workers = 2000, 20
+	ledger := pipelinetest.NewLedger()
+	entries := pipelinetest.Entries(n)
+	for _, e := range entries {
+		ledger.Add(e.JobID)
+	}
+	var stops []func()
+	start := func(i int) {
+		ctx, cancel := context.WithCancel(context.Background())
+		r := pipeline.NewRunner(pipeline.Config{Concurrency: 4, DrainTimeout: 5 * time.Second}, feedback(t), s.source(t, fmt.Sprintf("worker-%d", i)), ledger, quickHandler{}, nil, logger(t))
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		stop := sync.OnceFunc(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+		t.Cleanup(stop)
+		stops = append(stops, stop)
+	}
+	start(0)
+	s.Add(t, entries...)
+	for i := 1; i < workers; i++ {
+		start(i)
+	}
+	testkit.WaitFor(t, slow, "half of the jobs to end", func() bool { return ledger.Open() < n/2 })
+	for _, stop := range stops[1:] {
+		go stop()
+	}
+	testkit.WaitFor(t, slow, "all jobs to end", func() bool { return ledger.Open() == 0 })
+	for _, stop := range stops {
+		stop()
+	}
+	if runs := ledger.Runs(); len(runs) != n {
+		t.Errorf("%d runs were recorded, want %d: each job ends once", len(runs), n)
+	}
+	if st := s.stats(t); st.Lag+st.Pending+st.Delayed+st.Dead+st.Consumers != 0 {
+		t.Errorf("Stats = %+v, want nothing left", st)
+	}
+	if left, err := s.work.XInfoConsumers(t.Context(), s.key("stream"), "workers").Result(); err != nil || len(left) != 0 {
+		t.Errorf("%d consumers are left, %v, want 0", len(left), err)
+	}
+}
+
+// A user who sends nine times what the stage can do does not make others wait. It runs alone, and counts the best of three, since
+// it measures time on a machine that may be busy.
+func TestFloodDoesNotStarveOthers(t *testing.T) {
+	const slots, work, lasts = 8, 200 * time.Millisecond, 3 * time.Second
+	capacity := float64(slots) / work.Seconds() // jobs a second
+	var p95 time.Duration
+	var share float64
+	for range 3 {
+		flooded, others := flood(t, slots, work, lasts, capacity)
+		slices.Sort(others)
+		p95, share = others[len(others)*95/100], float64(flooded)/(capacity*lasts.Seconds())
+		t.Logf("others waited %v (p95 of %d), the flooder got %.0f %% of the capacity", p95, len(others), 100*share)
+		if p95 <= work/4 && share >= 0.4 {
+			return
+		}
+	}
+	t.Errorf("others waited %v (p95), want at most %v, a quarter of a job; the flooder got %.0f %%, want at least 40 %%", p95, work/4, 100*share)
+}
+
+// flood lets one user send nine times the capacity while 50 others send 30 % of it together.
+func flood(t *testing.T, slots int, work, lasts time.Duration, capacity float64) (flooded int, others []time.Duration) {
+	t.Helper()
+	s := open(t, testkit.RedisURL(t), quick)
+	h := &waits{work: work, took: map[string][]time.Duration{}}
+	r := pipeline.NewRunner(pipeline.Config{Concurrency: slots}, feedback(t), s.source(t, "one"), h, h, nil, logger(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+
+	var wg sync.WaitGroup
+	send := func(rate float64, user func(i int) string) {
+		tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
+		defer tick.Stop()
+		end := time.After(lasts)
+		for i := 0; ; i++ {
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+			}
+			e := pipelinetest.Entries(1)[0]
+			e.UserID = user(i)
+			e.JobID, e.EnqueuedAt = fmt.Sprintf("%s-%d", e.UserID, i), time.Now()
+			if err := s.Enqueue(ctx, []pipeline.Entry{e}); err != nil {
+				t.Errorf("Enqueue: %v", err)
+			}
+		}
+	}
+	wg.Go(func() { send(9*capacity, func(int) string { return "flooder" }) })
+	wg.Go(func() { send(0.3*capacity, func(i int) string { return fmt.Sprintf("user-%d", i%50) }) })
+	wg.Wait()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	return h.seen()
+}
+
+// waits is a ledger and a handler that note how long jobs waited.
+type waits struct {
+	counter
+	work time.Duration
+
+	mu   sync.Mutex
+	took map[string][]time.Duration // flooder or others
+}
+
+func (w *waits) Begin(ctx context.Context, e pipeline.Entry, owner string, alive func(context.Context, string) (bool, error)) (pipeline.Job, error) {
+	w.mu.Lock()
+	who := "others"
+	if e.UserID == "flooder" {
+		who = "flooder"
+	}
+	w.took[who] = append(w.took[who], time.Since(e.EnqueuedAt))
+	w.mu.Unlock()
+	return w.counter.Begin(ctx, e, owner, alive)
+}
+
+func (w *waits) Handle(context.Context, pipeline.Job) (pipeline.Result, error) {
+	pause(w.work)
+	return pipeline.Result{Artifact: evaluation.Artifact{State: evaluation.StateReady}}, nil
+}
+
+func (w *waits) seen() (flooded int, others []time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.took["flooder"]), slices.Clone(w.took["others"])
 }

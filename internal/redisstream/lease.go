@@ -27,6 +27,7 @@ type beat struct {
 // Run implements [pipeline.Source]. It renews the lease every beat on a connection of its own, adds delayed entries when they
 // are due and makes Read take over what dead consumers left. While Redis is away it tries again every 250 ms.
 func (s *Source) Run(ctx context.Context) error {
+	defer s.keeper.drop(context.WithoutCancel(ctx))
 	var (
 		away     time.Time     // since when the server does not answer
 		nextBeat time.Time     // when the lease is to be renewed
@@ -38,8 +39,7 @@ func (s *Source) Run(ctx context.Context) error {
 		b, err := s.beat(ctx, survey)
 		pause := beatRetry
 		switch {
-		case ctx.Err() != nil:
-			return nil
+		case ctx.Err() != nil: // it ended while calling
 		case err != nil:
 			if away.IsZero() {
 				away = time.Now()
@@ -155,7 +155,7 @@ func (s *Source) callBeat(ctx context.Context, survey bool) (beat, error) {
 	regroup := s.regroup
 	s.mu.Unlock()
 	k := s.keys
-	reply, err := beatScript.Run(ctx, conn, []string{k.leases, k.stream, k.low, k.delayed, k.dead, k.paused},
+	reply, err := beatScript.Run(ctx, conn, []string{k.leases, k.stream, k.low, k.delayed, k.dead, k.paused, k.open},
 		group, s.consumer, s.cfg.Lease.Milliseconds(), promoteMost, flag(survey)).Int64Slice()
 	if err != nil {
 		return beat{}, domainError(err)

@@ -33,8 +33,7 @@ func (l *link) open(ctx context.Context) (*redis.Conn, error) {
 	}
 	conn := node.Conn()
 	id, err := conn.ClientID(ctx).Result()
-	var reply redis.Error
-	if err != nil && !errors.As(err, &reply) {
+	if _, reply := errors.AsType[redis.Error](err); err != nil && !reply {
 		_ = conn.Close()
 		return nil, err
 	}

@@ -55,8 +55,7 @@ func (s *Source) readFailed(ctx context.Context, err error) error {
 		s.poke()
 		return nil
 	}
-	var reply redis.Error
-	if err = domainError(err); isAway(err) || !errors.As(err, &reply) {
+	if err = domainError(err); isAway(err) {
 		s.reader.drop(ctx)
 	}
 	return fmt.Errorf("read entries of %s: %w", s.stage, err)

@@ -1,9 +1,11 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -156,10 +158,23 @@ func (q *ackQueue) sendNext(ctx context.Context) bool {
 func (s *Source) sendAcks(ctx context.Context, batch []*ack) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	args := make([]any, 0, 2+3*len(batch))
-	args = append(args, group, s.consumer)
+	slices.SortStableFunc(batch, func(a, b *ack) int { return cmp.Compare(flag(a.low), flag(b.low)) })
+	low := 0
 	for _, a := range batch {
-		args = append(args, flag(a.low), a.id, a.user)
+		if a.low {
+			low++
+		}
+	}
+	s.mu.Lock()
+	held := len(s.held)
+	s.mu.Unlock()
+	args := make([]any, 5, 5+2*len(batch))
+	args[0], args[1], args[2], args[3], args[4] = group, s.consumer, held, len(batch)-low, low
+	for _, a := range batch {
+		args = append(args, a.id)
+	}
+	for _, a := range batch {
+		args = append(args, a.user)
 	}
 	settled, err := ackScript.Run(ctx, s.work, []string{s.keys.stream, s.keys.low, s.keys.open}, args...).Int64Slice()
 	err = domainError(err)

@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = flag.Set("test.parallel", "16") // these tests wait for servers more than they compute
+	_ = flag.Set("test.parallel", "8") // these tests wait for servers more than they compute
 	testkit.Main(m)
 }
 
@@ -71,9 +71,13 @@ func (s *stage) key(name string) string {
 	return s.prefix + ":stage:{" + string(pipelinetest.StageName) + "}:" + name
 }
 
-func (s *stage) Source(t *testing.T, consumer string) pipeline.Source { return s.source(t, consumer) }
+func (s *stage) Source(t *testing.T, consumer string) pipeline.Source {
+	t.Helper()
+	return s.source(t, consumer)
+}
 
 func (s *stage) source(t *testing.T, consumer string) *redisstream.Source {
+	t.Helper()
 	return redisstream.NewSource(s.cfg, s.work, s.blocking, s.prefix, pipelinetest.StageName, consumer, logger(t))
 }
 
@@ -110,6 +114,7 @@ func (s *stage) Dead(t *testing.T) []pipelinetest.Dead {
 
 // logger writes to the test's log, which is shown when it fails.
 func logger(t testing.TB) *slog.Logger {
+	t.Helper()
 	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 

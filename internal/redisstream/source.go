@@ -87,14 +87,15 @@ func (s *Source) Alive(ctx context.Context, consumer string) (bool, error) {
 	return n == 1, domainError(err)
 }
 
-// Leave implements [pipeline.Source]. The source must not be used afterwards.
+// Leave implements [pipeline.Source].
 func (s *Source) Leave(ctx context.Context) error {
+	s.readMu.Lock() // a last read may be on its way
+	defer s.readMu.Unlock()
 	s.mu.Lock()
 	s.leaseUntil = time.Time{}
 	s.mu.Unlock()
 	n, err := leaveScript.Run(ctx, s.work, []string{s.keys.leases, s.keys.stream, s.keys.low}, group, s.consumer).Int()
 	s.reader.drop(ctx)
-	s.keeper.drop(ctx)
 	if n > 0 {
 		s.log.Warn("left with entries pending: others take them over", "entries", n)
 	}

@@ -13,7 +13,10 @@ import (
 func TestSourceOnRedis(t *testing.T) {
 	t.Parallel()
 	url := testkit.RedisURL(t)
-	pipelinetest.TestSource(t, quick, true, func(t *testing.T) pipelinetest.Stage { return open(t, url, quick) })
+	pipelinetest.RunSource(t, quick, true, func(t *testing.T) pipelinetest.Stage {
+		t.Helper()
+		return open(t, url, quick)
+	})
 }
 
 // miniredis cannot end a blocking read of another connection, so reads must be short.
@@ -21,7 +24,8 @@ func TestSourceOnMiniredis(t *testing.T) {
 	t.Parallel()
 	timing := quick
 	timing.Block = 100 * time.Millisecond
-	pipelinetest.TestSource(t, timing, false, func(t *testing.T) pipelinetest.Stage {
+	pipelinetest.RunSource(t, timing, false, func(t *testing.T) pipelinetest.Stage {
+		t.Helper()
 		return open(t, "redis://"+miniredis.RunT(t).Addr(), timing)
 	})
 }

@@ -21,5 +21,5 @@ func (s stage) Dead(*testing.T) []pipelinetest.Dead           { return s.Broker.
 func TestBroker(t *testing.T) {
 	t.Parallel()
 	timing := pipelinetest.Timing{Lease: 400 * time.Millisecond, Beat: 100 * time.Millisecond, Block: 200 * time.Millisecond}
-	pipelinetest.TestSource(t, timing, true, func(*testing.T) pipelinetest.Stage { return stage{pipelinetest.NewBroker(timing)} })
+	pipelinetest.RunSource(t, timing, true, func(*testing.T) pipelinetest.Stage { return stage{pipelinetest.NewBroker(timing)} })
 }

