@@ -19,7 +19,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t, true)
 	c := s.user(t, "ann", 0)
-	audio := say(t, "slt", "I like ankles and oranges")
+	audio := say(t, "slt", "I like bananas and oranges")
 	var ids []string
 	for i := range 12 {
 		v, err := c.Create(t.Context(), client.Recording{Audio: audio, TargetText: sentence})

@@ -18,7 +18,7 @@ func TestKillEachProcessInTurn(t *testing.T) {
 	t.Parallel()
 	s := start(t, true)
 	key := s.key(t, "ann")
-	audio := say(t, "slt", "I like ankles and oranges")
+	audio := say(t, "slt", "I like bananas and oranges")
 	victims := []*devstack.Process{s.workers["worker-feedback"], s.workers["worker-tts"], s.api[0], s.Redis, s.S3, s.Postgres, s.api[1]}
 
 	const evaluations = 50

@@ -45,9 +45,8 @@ func follow(t *testing.T, c *client.Client, id string) []client.Message {
 func TestOneRecordingAllTheWay(t *testing.T) {
 	t.Parallel()
 	s := start(t, false)
-	poster, watcher := s.user(t, "ann", 0), (*client.Client)(nil)
-	watcher = s.client(t, s.key(t, "ann"), 1)
-	wrong := say(t, "slt", "I like ankles and oranges")
+	poster, watcher := s.user(t, "ann", 0), s.user(t, "ann", 1)
+	wrong := say(t, "slt", "I like bananas and oranges")
 	tests := []struct {
 		format string
 		audio  []byte
@@ -155,19 +154,44 @@ func TestPerfectReadingIsPraisedAndNeedsNoDemo(t *testing.T) {
 	t.Parallel()
 	s := start(t, false)
 	c := s.user(t, "ann", 0)
-	v, err := c.Create(t.Context(), client.Recording{Audio: say(t, "slt", sentence), TargetText: sentence})
+	for _, voice := range []string{"slt", "rms", "awb", "kal16"} {
+		v, err := c.Create(t.Context(), client.Recording{Audio: say(t, voice, sentence), TargetText: sentence})
+		if err != nil {
+			t.Errorf("%s: Create() = %v", voice, err)
+			continue
+		}
+		if v.Scores.Overall < 90 || *v.Level != evaluation.LevelS || v.Demo.State != evaluation.StateSkipped || v.Demo.Type != nil {
+			t.Errorf("%s: scores %+v, level %s, demo %+v, want at least 90, S, skipped", voice, *v.Scores, *v.Level, v.Demo)
+		}
+		checkMessages(t, voice, follow(t, c, v.ID))
+		_, _, err = c.Fetch(t.Context(), v.ID, client.DemoAudio)
+		if p, ok := errors.AsType[*client.Problem](err); !ok || p.Name() != "not-ready" || p.State != "skipped" {
+			t.Errorf("%s: demo audio of a perfect reading = %v, want not-ready, skipped", voice, err)
+		}
+	}
+}
+
+// A sound that was replaced is found, named, coached and read aloud as it should be.
+func TestWrongSoundIsNamedAndCoached(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	c := s.user(t, "ann", 0)
+	// "I like led apples"
+	v, err := c.Create(t.Context(), client.Recording{Audio: sayPhones(t, "pau ay l ay k l eh d ae p ax l z pau"), TargetText: "I like red apples"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Scores.Overall < 90 || *v.Level != evaluation.LevelS || v.Demo.State != evaluation.StateSkipped || v.Demo.Type != nil {
-		t.Errorf("scores %+v, level %s, demo %+v, want at least 90, S, skipped", *v.Scores, *v.Level, v.Demo)
+	red := (*v.Words)[2]
+	if red.Error != evaluation.WordMispronunciation || red.Phonemes[0].Heard == nil || *red.Phonemes[0].Heard != "L" {
+		t.Errorf("word %+v, want a mispronunciation with L heard for R", red)
 	}
 	messages := follow(t, c, v.ID)
-	checkMessages(t, "perfect", messages)
-	_, _, err = c.Fetch(t.Context(), v.ID, client.DemoAudio)
-	var p *client.Problem
-	if !errors.As(err, &p) || p.Name() != "not-ready" || p.State != "skipped" {
-		t.Errorf("demo audio of a perfect reading = %v, want not-ready, skipped", err)
+	last := messages[len(messages)-1].Evaluation
+	if last.Feedback.Text == nil || !strings.Contains(*last.Feedback.Text, `"red"`) {
+		t.Errorf("coaching text %v, want it to name the word", last.Feedback.Text)
+	}
+	if last.Demo.Type == nil || *last.Demo.Type != evaluation.DemoWord || *last.Demo.Text != "red" {
+		t.Errorf("demo %+v, want the word", last.Demo)
 	}
 }
 

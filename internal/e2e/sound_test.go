@@ -7,15 +7,16 @@ import (
 	"testing"
 )
 
-// say has flite read a text; with phones it reads those instead.
+// say has flite read a text.
 func say(t *testing.T, voice, text string) []byte {
 	t.Helper()
 	return flite(t, "-voice", voice, "-t", text)
 }
 
-func sayPhones(t *testing.T, voice, phones string) []byte {
+// sayPhones has flite speak exactly these phones.
+func sayPhones(t *testing.T, phones string) []byte {
 	t.Helper()
-	return flite(t, "-voice", voice, "-p", phones)
+	return flite(t, "-voice", "slt", "-p", phones)
 }
 
 func flite(t *testing.T, args ...string) []byte {

@@ -52,7 +52,7 @@ type stack struct {
 func start(t *testing.T, own bool) *stack {
 	t.Helper()
 	s := &stack{workers: map[string]*devstack.Process{}}
-	database := ""
+	var database string
 	if own {
 		s.Stack = testkit.OwnServers(t)
 		database = s.DatabaseURL

@@ -134,9 +134,8 @@ func TestCheckText(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got, err := evaluation.CheckText(tt.text, tt.language)
-		var refusal *evaluation.Refusal
 		problem := ""
-		if errors.As(err, &refusal) {
+		if refusal, ok := errors.AsType[*evaluation.Refusal](err); ok {
 			problem = refusal.Problem
 		}
 		if got != tt.want || problem != tt.problem {

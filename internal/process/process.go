@@ -115,11 +115,11 @@ func (p *Process) Run(ctx context.Context, checks map[string]telemetry.Check, pa
 	defer stopFront()
 	context.AfterFunc(background, stopFront) // a shared part that fails ends the others
 
-	p.Log.Info(p.Name+" started", "pid", os.Getpid())
+	p.Log.Info("started", "process", p.Name, "pid", os.Getpid())
 	err := runAll(front, append(parts, p.checkSchema))
 	stopBackground()
 	err = errors.Join(ignoreCanceled(err), ignoreCanceled(shared.Wait()))
-	p.Log.Info(p.Name + " stopped")
+	p.Log.Info("stopped", "process", p.Name)
 	return err
 }
 

@@ -38,12 +38,12 @@ func Load[T any](environ []string) (T, error) {
 
 // emptyLists empties the lists whose variables are set and empty.
 func emptyLists(v reflect.Value, vars map[string]string) {
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for field, f := range v.Fields() {
+		switch f.Kind() {
 		case reflect.Struct:
 			emptyLists(f, vars)
 		case reflect.Slice:
-			if value, ok := vars[v.Type().Field(i).Tag.Get("env")]; ok && value == "" {
+			if value, ok := vars[field.Tag.Get("env")]; ok && value == "" {
 				f.SetZero()
 			}
 		default:
@@ -69,12 +69,11 @@ func parseProblems(err error) []string {
 // validate calls Validate of every nested component that has it.
 func validate(v reflect.Value) []string {
 	var problems []string
-	for i := range v.NumField() {
-		f := v.Field(i)
+	for _, f := range v.Fields() {
 		if f.Kind() != reflect.Struct {
 			continue
 		}
-		if c, ok := f.Interface().(interface{ Validate() error }); ok {
+		if c, ok := reflect.TypeAssert[interface{ Validate() error }](f); ok {
 			if err := c.Validate(); err != nil {
 				problems = append(problems, strings.Split(err.Error(), "\n")...)
 			}

@@ -37,7 +37,7 @@ func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Regist
 		<-ctx.Done()
 		return nil
 	}
-	ln, err := net.Listen("tcp", cfg.Addr)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return fmt.Errorf("serve metrics on %s (choose another address with METRICS_ADDR): %w", cfg.Addr, err)
 	}
