@@ -1,0 +1,153 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"oktalk/internal/assess/offline/acoustic"
+	"oktalk/internal/assess/offline/lexicon"
+	"oktalk/internal/evaluation"
+)
+
+// Name is what the assessor calls itself in assessments.
+const Name = "offline"
+
+// Config sets up the assessor.
+type Config struct {
+	// ModelDir is the folder that holds en-us/ (mdef, means, variances, sendump, transition_matrices, feat.params) and
+	// cmudict-en-us.dict, as Debian's pocketsphinx-en-us installs them.
+	ModelDir string `env:"ASSESSOR_MODEL_DIR" envDefault:"/usr/share/pocketsphinx/model/en-us"`
+	// Workers is how many recordings are scored at once; 0 means one a core (GOMAXPROCS).
+	Workers int `env:"ASSESSOR_WORKERS" envDefault:"0"`
+	// Queue is how many requests may wait for a worker; 0 means none. Beyond it they are refused.
+	Queue int `env:"ASSESSOR_QUEUE" envDefault:"32"`
+}
+
+// Pronouncer guesses the pronunciations of words outside the dictionary: ARPAbet without stress, one or more
+// alternatives. It must be safe for concurrent use.
+type Pronouncer = lexicon.Pronouncer
+
+// Assessor scores recordings of English against the text that was read. It is safe for concurrent use.
+type Assessor struct {
+	lexicon *lexicon.Lexicon
+	queue   *queue
+	log     *slog.Logger
+}
+
+// New loads the model and the dictionary, in about 0.2 s; all workers share them. g2p may be nil: then words outside the
+// dictionary are refused. A missing model is an error that says how to install it.
+func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
+	if cfg.Workers < 0 || cfg.Queue < 0 {
+		return nil, fmt.Errorf("ASSESSOR_WORKERS is %d and ASSESSOR_QUEUE %d: they must not be negative", cfg.Workers, cfg.Queue)
+	}
+	model, err := acoustic.Load(filepath.Join(cfg.ModelDir, "en-us"))
+	if err != nil {
+		return nil, explain(cfg.ModelDir, err)
+	}
+	known := func(phone string) bool {
+		_, ok := model.Phone(phone)
+		return ok
+	}
+	dictionary, err := loadDictionary(filepath.Join(cfg.ModelDir, "cmudict-en-us.dict"), known)
+	if err != nil {
+		return nil, explain(cfg.ModelDir, err)
+	}
+	n := cfg.Workers
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	workers := make([]*worker, n)
+	for i := range workers {
+		workers[i] = newWorker(model)
+	}
+	return &Assessor{lexicon: lexicon.New(dictionary, g2p, known), queue: newQueue(workers, cfg.Queue), log: log}, nil
+}
+
+func loadDictionary(path string, known func(string) bool) (*lexicon.Dictionary, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d, err := lexicon.ParseDictionary(data, known)
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", filepath.Base(path), err)
+	}
+	return d, nil
+}
+
+// explain tells what to do about a model that cannot be loaded.
+func explain(dir string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no speech model in %s: install the Debian package pocketsphinx-en-us (make setup does), or set ASSESSOR_MODEL_DIR to the folder that holds en-us/ and cmudict-en-us.dict: %w", dir, err)
+	}
+	return fmt.Errorf("load the speech model in %s (setting ASSESSOR_MODEL_DIR): %w", dir, err)
+}
+
+// Assess scores 16 kHz mono samples against a text that evaluation.CheckText accepted. It waits for a free worker.
+//
+// The error is a [*evaluation.Refusal] when the recording cannot be scored: no-speech, too-short, text-mismatch,
+// invalid-text for a word without pronunciation, unsupported-language, assessor-unavailable when too many wait. The same
+// samples and text always give the same assessment.
+func (a *Assessor) Assess(ctx context.Context, samples []int16, text, language string) (*evaluation.Assessment, error) {
+	if language != "en-US" {
+		return nil, evaluation.Refuse("unsupported-language", "The language is not supported. Supported: en-US.")
+	}
+	words, err := a.lexicon.Words(ctx, text)
+	if err != nil {
+		return nil, a.wordError(err)
+	}
+	if len(words) == 0 {
+		return nil, evaluation.Refuse("invalid-text", "The target text has no words to read.")
+	}
+	w, err := a.queue.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer a.queue.giveBack(w)
+	return w.assess(ctx, samples, text, words)
+}
+
+// wordError turns a word nobody can pronounce into a refusal and logs why the guess failed, if it did.
+func (a *Assessor) wordError(err error) error {
+	var unknown *lexicon.UnknownWordError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	if unknown.Cause != nil {
+		a.log.Warn("no guess for a word outside the dictionary", "err", unknown.Cause)
+	}
+	return evaluation.Refuse("invalid-text", fmt.Sprintf("No pronunciation is known for %q. Write it as it is spoken, or leave it out.", unknown.Word))
+}
+
+// assess runs all steps on one worker.
+func (w *worker) assess(ctx context.Context, samples []int16, text string, words []lexicon.Word) (*evaluation.Assessment, error) {
+	defer w.shrink()
+	part, ok := findSpeech(w.samples, samples)
+	if !ok {
+		return nil, evaluation.Refuse("no-speech", "The recording is silent. Check the microphone and try again.")
+	}
+	w.samples = part.samples
+	features, err := w.frontEnd.Features(ctx, part.samples, part.near)
+	if err != nil {
+		return nil, err
+	}
+	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], features); err != nil {
+		return nil, err
+	}
+	r, err := w.read(ctx, words, w.scores)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.judge(ctx, r, w.scores); err != nil {
+		return nil, err
+	}
+	r.dropUnspoken()
+	return w.score(r, text, part.offset, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
+}

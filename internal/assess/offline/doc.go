@@ -1,0 +1,23 @@
+// Package offline scores the pronunciation of English without any service: which words of a target text were spoken, how
+// well each of their sounds fits the acoustic model of Debian's pocketsphinx-en-us, and how fluent the whole is.
+//
+// The path of one recording, on one worker:
+//
+//	findSpeech   crops it to its speech, adds a little noise (speech.go)
+//	Features     39 numbers each 10 ms                              (package acoustic)
+//	Scores       how well they fit each state of each phone         (package acoustic)
+//	align        the likeliest path through the text's graph: alternative pronunciations (package lexicon),
+//	             silence, other speech, words left out              (graph.go, align.go)
+//	measure      each phone against every other on the same frames: goodness of pronunciation (goodness.go)
+//	judge        refuses silence and other texts                    (verdict.go)
+//	score        goodness to scores of phones, words and the whole  (scores.go, fluency.go)
+//
+// docs/scoring.md gives every formula and constant with its source.
+//
+// Memory: the model and the dictionary take 12 MB and are shared. A recording needs, for each second, 64 KB of samples,
+// 25 KB of features, 50 KB of scores, and 100 bytes for each phone and 400 for each word of its text for the way back of
+// the search: about 0.2 MB a second for a sentence of ten words and 0.3 MB for one of sixty.
+//
+// What it does not do: words that were inserted are heard as other speech and lower the fluency, but are not reported
+// as insertions, since their text is not known. Prosody is not measured. Phones are told apart without their neighbours.
+package offline

@@ -1,0 +1,141 @@
+package offline
+
+import (
+	"oktalk/internal/assess/offline/acoustic"
+	"oktalk/internal/assess/offline/lexicon"
+)
+
+// nobody is the word number of silence and filler.
+const nobody = -1
+
+// node is one phone of a pronunciation, silence, or a piece of filler: a chain of three states.
+type node struct {
+	phone   acoustic.Phone
+	filler  bool // stands for any speech that is not in the text; phone means nothing
+	scores  [acoustic.States]uint16
+	moves   acoustic.Transitions
+	from    int32 // the node before it in the chain, or -1: it starts at joint
+	joint   int32
+	leadsTo int32   // the joint it ends in, or -1: the next node follows
+	word    int32   // target word, or nobody
+	extra   float32 // added to the log likelihood of entering it
+}
+
+// joint is a place between words. From it start the next word's pronunciations, silence and filler; the latter two lead
+// back to it.
+type joint struct {
+	skipFrom int32   // joint before the word that ends here, or -1
+	skipCost float32 // what leaving that word out costs
+}
+
+// graph is everything that may be heard for a target text: words in order, each in any of its pronunciations or left out,
+// with silence and other speech between them.
+type graph struct {
+	model  *acoustic.Model
+	tuning *tuning
+	nodes  []node
+	joints []joint
+	speech []uint16 // senones of phones that are not silence or noise
+	// skipCosts is what leaving out each word takes from the log likelihood.
+	skipCosts []float32
+}
+
+func newGraph(m *acoustic.Model, words []lexicon.Word, t *tuning) *graph {
+	g := &graph{model: m, tuning: t}
+	for p := range m.Phones() {
+		if senones := m.SenonesOf(acoustic.Phone(p)); !m.Filler(acoustic.Phone(p)) {
+			g.speech = append(g.speech, senones[:]...)
+		}
+	}
+	at := g.addJoint()
+	for i, w := range words {
+		at = g.addWord(at, int32(i), w)
+	}
+	return g
+}
+
+// addJoint adds a joint with silence and filler.
+func (g *graph) addJoint() int32 {
+	j := int32(len(g.joints))
+	g.joints = append(g.joints, joint{skipFrom: -1})
+	silence := g.model.Silence()
+	g.add(node{phone: silence, scores: g.model.SenonesOf(silence), moves: *g.model.TransitionsOf(silence), from: -1, joint: j, leadsTo: j, word: nobody, extra: g.tuning.silenceCost})
+	g.addFiller(j)
+	return j
+}
+
+// addFiller adds other speech of at least fillerNodes x 3 frames.
+func (g *graph) addFiller(j int32) {
+	speech := uint16(g.model.Senones())
+	n := node{filler: true, scores: [acoustic.States]uint16{speech, speech, speech}, from: -1, joint: j, leadsTo: -1, word: nobody, extra: g.tuning.fillerCost}
+	for range g.tuning.fillerNodes - 1 {
+		n.from, n.extra = g.add(n), 0
+	}
+	n.leadsTo = j
+	g.add(n)
+}
+
+// addWord adds all ways to say a word and the way to leave it out, and returns the joint after it.
+func (g *graph) addWord(start, word int32, w lexicon.Word) int32 {
+	var ends [][]int32 // by reading: its last nodes
+	for _, r := range w.Readings {
+		at := start
+		for p, part := range r {
+			last := g.addPart(at, word, part)
+			if p == len(r)-1 {
+				ends = append(ends, last)
+				break
+			}
+			at = g.addJoint()
+			g.lead(last, at)
+		}
+	}
+	end := g.addJoint()
+	for _, last := range ends {
+		g.lead(last, end)
+	}
+	cost := g.tuning.skipCost + g.tuning.skipCostPhone*float32(shortest(w.Readings))
+	g.joints[end].skipFrom, g.joints[end].skipCost = start, cost
+	g.skipCosts = append(g.skipCosts, cost)
+	return end
+}
+
+func (g *graph) lead(nodes []int32, j int32) {
+	for _, n := range nodes {
+		g.nodes[n].leadsTo = j
+	}
+}
+
+// addPart adds the pronunciations of a spoken word and returns their last nodes.
+func (g *graph) addPart(start, word int32, part lexicon.Part) []int32 {
+	var ends []int32
+	for _, pronunciation := range part {
+		from := int32(-1)
+		for _, name := range pronunciation {
+			p, _ := g.model.Phone(name) // the lexicon gives phones of the model only
+			from = g.add(node{phone: p, scores: g.model.SenonesOf(p), moves: *g.model.TransitionsOf(p), from: from, joint: start, leadsTo: -1, word: word})
+		}
+		ends = append(ends, from)
+	}
+	return ends
+}
+
+func (g *graph) add(n node) int32 {
+	g.nodes = append(g.nodes, n)
+	return int32(len(g.nodes) - 1)
+}
+
+// shortest is the phones of the shortest reading, each part in its first pronunciation.
+func shortest(readings []lexicon.Reading) int {
+	least := 0
+	for _, r := range readings {
+		n := 0
+		for _, part := range r {
+			n += len(part[0])
+		}
+		if least == 0 || n < least {
+			least = n
+		}
+	}
+	return least
+}

@@ -1,0 +1,109 @@
+package offline
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"oktalk/internal/assess/offline/acoustic"
+	"oktalk/internal/evaluation"
+)
+
+// The curve from goodness to a phone's score; docs/scoring.md says how it was chosen.
+const (
+	halfRatio  = -2.2 // scores 50: 1 % of the words of right readings by flite are then below wrongBelow
+	ratioSlope = 1.2  // a nat more or less there is 27 points
+)
+
+// What it takes to name another sound: by how much it fits better a frame and in all, and its lead over the next best,
+// without which the sound is wrong but its name a guess.
+const (
+	heardRatio = -2.0
+	heardTotal = -16.0
+	heardLead  = 0.4
+)
+
+const (
+	// worstShare is the weight of a word's worst phone against the mean of all: one wrong sound makes another word.
+	worstShare = 0.4
+	// wrongBelow is the word score below which it is mispronounced. One phone at -4 makes 49 of a word of four phones and
+	// 56 of one of eight.
+	wrongBelow = 60
+)
+
+// frame is the time from one frame to the next.
+const frame = time.Second * acoustic.FrameShift / acoustic.SampleRate
+
+// phoneScore maps goodness to 0-100.
+func phoneScore(ratio float64) float64 {
+	return 100 / (1 + math.Exp(-ratioSlope*(ratio-halfRatio)))
+}
+
+// score turns what was found into scores. offset is the first frame's place in the recording, total the recording's length.
+func (w *worker) score(r *reading, text string, offset int, total time.Duration) *evaluation.Assessment {
+	a := &evaluation.Assessment{Assessor: Name, Words: make([]evaluation.Word, len(r.words))}
+	var sum, phones float64
+	spoken := 0
+	for i := range r.words {
+		found := &r.words[i]
+		a.Words[i] = w.scoreWord(found, r.allowance, offset, total)
+		if n := float64(len(found.phones)); n > 0 {
+			spoken++
+			sum, phones = sum+n*float64(a.Words[i].Score), phones+n
+		}
+	}
+	a.Scores.Accuracy = int(math.Round(sum / max(phones, 1)))
+	a.Scores.Integrity = int(math.Round(100 * float64(spoken) / float64(len(r.words))))
+	a.Scores.Fluency = int(math.Round(fluency(r, pausesAllowed(text, a.Words))))
+	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, nil)
+	a.Level = evaluation.LevelOf(a.Scores.Overall, a.Scores.Integrity)
+	return a
+}
+
+func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, total time.Duration) evaluation.Word {
+	word := evaluation.Word{Text: found.Text, Error: evaluation.WordOmission, Approximate: found.Approximate}
+	if len(found.phones) == 0 {
+		return word
+	}
+	var sum float64
+	worst := 100.0
+	for _, p := range found.phones {
+		ratio := p.goodness.ratio + allowance
+		score := phoneScore(ratio)
+		sum, worst = sum+score, min(worst, score)
+		at, long := within(p.span, offset, total)
+		phoneme := evaluation.Phoneme{ARPAbet: w.model.Name(p.phone), Score: int(math.Round(score)), Offset: at, Duration: long}
+		if ratio <= heardRatio && ratio*float64(p.frames()) <= heardTotal && p.goodness.lead >= heardLead {
+			phoneme.Heard = w.model.Name(p.goodness.other)
+		}
+		word.Phonemes = append(word.Phonemes, phoneme)
+	}
+	score := (1-worstShare)*sum/float64(len(found.phones)) + worstShare*worst
+	word.Score, word.Error = int(math.Round(score)), evaluation.WordCorrect
+	if word.Score < wrongBelow {
+		word.Error = evaluation.WordMispronunciation
+	}
+	word.Offset, word.Duration = within(found.span(), offset, total)
+	return word
+}
+
+// within is where a span lies in the recording.
+func within(s span, offset int, total time.Duration) (at, long time.Duration) {
+	at = min(time.Duration(s.start+offset)*frame, total)
+	return at, min(time.Duration(s.end+offset)*frame, total) - at
+}
+
+// pausesAllowed tells for each word whether a pause after it is part of reading: punctuation follows.
+func pausesAllowed(text string, words []evaluation.Word) []bool {
+	allowed := make([]bool, len(words))
+	for i, w := range words {
+		at := strings.Index(text, w.Text)
+		if at < 0 {
+			continue
+		}
+		text = text[at+len(w.Text):]
+		gap, _, _ := strings.Cut(text, " ")
+		allowed[i] = strings.ContainsAny(gap, ".,;:!?—–…")
+	}
+	return allowed
+}

@@ -1,0 +1,71 @@
+package offline
+
+import "oktalk/internal/assess/offline/acoustic"
+
+// place is where in its word a phone stands.
+type place uint8
+
+const (
+	anywhere place = iota
+	atEnd          // last phone of a word, or before a consonant
+	beforeR        // before R, Y or ER
+)
+
+// variant says that other is a way to say phone that is no mistake in General American, or that the model cannot tell from
+// it; such a phone is not what a sound is compared with.
+type variant struct {
+	phone, other string
+	where        place
+}
+
+// The variants come from phonology (merged and reduced vowels, flaps, unreleased stops) and were each among the commonest
+// false alarms on right readings by flite.
+var variants = []variant{
+	{"AO", "AA", anywhere},
+	{"AA", "AO", anywhere}, // cot, caught
+	// AH is also schwa, which takes the colour of its neighbours; the dictionary does not tell them apart.
+	{"AH", "IH", anywhere},
+	{"AH", "EH", anywhere},
+	{"AH", "UH", anywhere},
+	{"IH", "AH", anywhere},
+	{"ER", "R", anywhere},
+	{"R", "ER", anywhere},
+	{"T", "D", anywhere}, // flap: water
+	{"T", "CH", beforeR},
+	{"D", "JH", beforeR},
+	{"T", "JH", beforeR}, // train, would you
+	{"T", "P", atEnd},
+	{"T", "K", atEnd},
+	{"D", "B", atEnd},
+	{"D", "G", atEnd},
+	{"D", "T", atEnd},
+	{"P", "T", atEnd},
+	{"K", "T", atEnd},
+	{"K", "P", atEnd}, // not released
+	{"D", "N", atEnd},
+	{"T", "N", atEnd}, // and, want
+	{"L", "W", atEnd},
+	{"L", "OW", atEnd}, // dark l: well
+	{"DH", "V", anywhere},
+}
+
+// variantSet answers which phones are variants of one another.
+type variantSet map[[2]acoustic.Phone]place
+
+func newVariantSet(m *acoustic.Model) variantSet {
+	s := variantSet{}
+	for _, v := range variants {
+		p, ok := m.Phone(v.phone)
+		q, also := m.Phone(v.other)
+		if ok && also {
+			s[[2]acoustic.Phone{p, q}] = v.where
+		}
+	}
+	return s
+}
+
+// accepts gives, for a phone in its place, the phones it is not compared with.
+func (s variantSet) accepts(p, other acoustic.Phone, last, r bool) bool {
+	where, ok := s[[2]acoustic.Phone{p, other}]
+	return ok && (where == anywhere || where == atEnd && last || where == beforeR && r)
+}

@@ -1,0 +1,119 @@
+package offline
+
+import (
+	"context"
+	"slices"
+
+	"oktalk/internal/assess/offline/lexicon"
+	"oktalk/internal/evaluation"
+)
+
+const (
+	// leastSpeech is the frames of speech below which there is none to score: 0.1 s, half a short word.
+	leastSpeech = 10
+	// leastEvidence is what a recording has at least to be one of the text. It is below 0, where both are equally likely,
+	// because a learner who is refused is worse off than one who read another text and gets a low score.
+	leastEvidence = -0.5
+	// A text of fewer phones than fewPhones needs shortEvidence only: one wrong sound is a large part of it.
+	fewPhones     = 6
+	shortEvidence = -2.5
+	// matchedRatio is the goodness from which a phone supports the text, matchedShare the part of a word's frames in such
+	// phones from which the word does: nearly every word of a right reading by voices far from the model.
+	matchedRatio = -1.5
+	matchedShare = 0.6
+)
+
+// judge refuses a recording that cannot be scored against the text, and makes allowance for its circumstances.
+func (w *worker) judge(ctx context.Context, r *reading, scores []float32) error {
+	speech := r.speechFrames(w.model)
+	if speech < leastSpeech {
+		return evaluation.Refuse("no-speech", "No speech was found in the recording. Speak close to the microphone and try again.")
+	}
+	order, err := w.order(ctx, r, scores)
+	if err != nil {
+		return err
+	}
+	evidence := r.evidence(order, float64(speech))
+	least := leastEvidence
+	if r.phones() < fewPhones {
+		least = shortEvidence
+	}
+	if evidence < least {
+		return evaluation.Refuse("text-mismatch", "The recording does not sound like the target text. Read the text as it is shown, in a quiet place, and try again.")
+	}
+	r.allow(evidence)
+	return nil
+}
+
+// evidence is the logarithm of the odds that the recording is one of the text, from three numbers: the share of the frames
+// with speech that matching words cover; how far the order of the sounds matters; and how much worse than the best
+// sequence of any phones the text explains those frames, each in nats a frame. The weights are those of a logistic
+// regression over 796 recordings (docs/scoring.md), rounded.
+func (r *reading) evidence(order, speech float64) float64 {
+	covered := min(float64(r.matched())/speech, 1)
+	order = min(max(order/speech, -1), 3)
+	gap := min(max(float64(r.free-r.likelihood-r.skipped)/speech, -0.5), 5)
+	return 0.7 + 2.5*covered + 0.9*order - 1.8*gap
+}
+
+// phones counts the phones of the text, as the shortest way to say it has them.
+func (r *reading) phones() int {
+	n := 0
+	for i := range r.words {
+		n += shortest(r.words[i].Readings)
+	}
+	return n
+}
+
+// matched counts the frames of words that match the recording.
+func (r *reading) matched() int {
+	n := 0
+	for i := range r.words {
+		word := &r.words[i]
+		support, frames := 0, word.span().frames()
+		for _, p := range word.phones {
+			if p.goodness.ratio > matchedRatio {
+				support += p.frames()
+			}
+		}
+		if float64(support) >= matchedShare*float64(frames) {
+			n += frames
+		}
+	}
+	return n
+}
+
+// order is how much better, in nats, the text explains the recording than the same sounds in the opposite order do. Noise and unusual voices make both worse, so the difference hardly moves, while another text has no
+// reason to be nearer to the one than to the other.
+func (w *worker) order(ctx context.Context, r *reading, scores []float32) (float64, error) {
+	words := make([]lexicon.Word, len(r.words))
+	for i := range r.words {
+		words[i] = r.words[i].Word
+	}
+	_, decoy, err := w.aligner.align(ctx, newGraph(w.model, backwards(words), w.tuning), scores)
+	return float64(r.likelihood - decoy), err
+}
+
+// backwards is a text with all its sounds in the opposite order.
+func backwards(words []lexicon.Word) []lexicon.Word {
+	out := make([]lexicon.Word, len(words))
+	for i, w := range words {
+		readings := make([]lexicon.Reading, len(w.Readings))
+		for j, r := range w.Readings {
+			for _, part := range slices.Backward(r) {
+				readings[j] = append(readings[j], backwardsPart(part))
+			}
+		}
+		out[len(words)-1-i].Readings = readings
+	}
+	return out
+}
+
+func backwardsPart(part lexicon.Part) lexicon.Part {
+	out := make(lexicon.Part, len(part))
+	for i, p := range part {
+		out[i] = slices.Clone(p)
+		slices.Reverse(out[i])
+	}
+	return out
+}

@@ -1,0 +1,34 @@
+package offline
+
+import "oktalk/internal/assess/offline/acoustic"
+
+// worker holds what scoring one recording at a time needs. Its buffers are kept for the next one.
+type worker struct {
+	model    *acoustic.Model
+	tuning   *tuning
+	variants variantSet
+	frontEnd *acoustic.FrontEnd
+	scorer   *acoustic.Scorer
+	aligner  aligner
+	listener listener
+	samples  []float32
+	scores   []float32
+}
+
+// keepFrames is the length of recording up to which a worker keeps its buffers: 20 s, about 3 MB. Longer ones are rare, and
+// a worker that once scored 60 s would otherwise hold 10 MB for ever.
+const keepFrames = 2000
+
+// shrink gives up buffers that a long recording made large.
+func (w *worker) shrink() {
+	if cap(w.scores) > keepFrames*w.model.Senones() {
+		w.frontEnd = w.model.NewFrontEnd()
+		w.aligner, w.listener, w.samples, w.scores = aligner{}, listener{}, nil, nil
+	}
+}
+
+func newWorker(m *acoustic.Model) *worker {
+	return &worker{
+		model: m, tuning: defaultTuning(), variants: newVariantSet(m), frontEnd: m.NewFrontEnd(), scorer: m.NewScorer(),
+	}
+}
