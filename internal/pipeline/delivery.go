@@ -274,11 +274,12 @@ func (d *delivery) release(j Job) {
 	}
 }
 
-// superseded ends a delivery whose job was taken over or cancelled: nothing was written.
+// superseded ends a delivery whose job was taken over or cancelled: nothing was written. The entry is not acknowledged but comes
+// again: whoever took the job over may have done so with an entry that it had lost itself, and may be dead by now.
 func (d *delivery) superseded(j Job) {
 	d.log.Info("delivery was superseded; its result is dropped", "job_id", j.ID, "evaluation_id", j.EvaluationID, "run", j.Run)
 	d.observe(OutcomeSuperseded)
-	d.ack()
+	d.delay(busyDelay)
 }
 
 func (d *delivery) observe(o Outcome) {

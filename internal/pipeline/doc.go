@@ -10,6 +10,7 @@
 //	                  |                  +-- permanent error,
 //	                  |                  |   attempts used up  --> Handler.Fallback, Ledger.Settle, Source.Ack or SetAside
 //	                  |                  +-- shutdown          --> Ledger.Release, Source.GiveBack  (counts nothing)
+//	                  |                  +-- superseded        --> Source.Delay by 5 s      (then it is settled, or begun anew)
 //	                  +-- settled before --> Source.Ack
 //	                  +-- owner lives    --> Source.Delay by 5 s (counts nothing)
 //	                  +-- too many crashes --> Handler.Fallback, Ledger.Settle as dead, Source.SetAside

@@ -595,7 +595,7 @@ func TestRunnerDropsTheResultOfACancelledJob(t *testing.T) {
 		}
 		b.add(1)
 		b.start("one")
-		after(time.Second)
+		after(10 * time.Second)
 		b.ended("superseded", 0)
 	})
 }
