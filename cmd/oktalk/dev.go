@@ -25,9 +25,10 @@ import (
 
 // devFlags are the choices of a person who runs oktalk dev.
 type devFlags struct {
-	stateDir string         // keeps data, ports and the demo key
-	apiAddr  string         // host:port of the API
-	replicas map[string]int // processes of a kind; 1 where not named
+	stateDir    string         // keeps data, ports and the demo key
+	postgresDir string         // keeps PostgreSQL's data; empty: in stateDir or, as root, below /var/lib/oktalk
+	apiAddr     string         // host:port of the API
+	replicas    map[string]int // processes of a kind; 1 where not named
 }
 
 func newDevCommand(getenv func(string) string) *cobra.Command {
@@ -59,6 +60,7 @@ AWS_SECRET_ACCESS_KEY) are used instead of private ones.`,
 		},
 	}
 	cmd.Flags().StringVar(&flags.stateDir, "state-dir", ".oktalk", "folder for data, ports and the demo key")
+	cmd.Flags().StringVar(&flags.postgresDir, "postgres-dir", "", "folder for PostgreSQL's data (default: in the state folder; as root in /var/lib/oktalk)")
 	cmd.Flags().StringVar(&flags.apiAddr, "api-addr", "", "address of the API (default: API_ADDR, or 127.0.0.1:8080)")
 	cmd.Flags().StringToIntVar(&flags.replicas, "replicas", nil, "processes of a kind, as in api=2,worker-tts=4 (default: one each)")
 	return cmd
@@ -192,7 +194,7 @@ func (d *dev) start(ctx context.Context, began time.Time) error {
 
 func (d *dev) startServers(ctx context.Context) error {
 	stack, err := devstack.Start(ctx, devstack.Config{
-		State: d.state,
+		State: d.state, PostgresDir: d.flags.postgresDir,
 		Servers: devstack.Servers{
 			DatabaseURL: d.getenv("DATABASE_URL"),
 			RedisURL:    d.getenv("REDIS_URL"),
