@@ -121,20 +121,11 @@ func (w *worker) measure(phones []spokenPhone, scores []float32) {
 	width := w.model.Senones()
 	for i := range phones {
 		p := &phones[i]
-		last := i == len(phones)-1 || w.consonant(phones[i+1].phone)
-		r := i < len(phones)-1 && w.rLike(phones[i+1].phone)
+		at := surroundingsOf(w.model, phones, i)
 		p.goodness = measure(w.model, scores[p.start*width:p.end*width], p.phone, func(q acoustic.Phone) bool {
-			return w.variants.accepts(p.phone, q, last, r)
+			return w.variants.accepts(p.phone, q, at)
 		})
 	}
-}
-
-func (w *worker) rLike(p acoustic.Phone) bool {
-	return slices.Contains([]string{"R", "ER", "Y"}, w.model.Name(p))
-}
-
-func (w *worker) consonant(p acoustic.Phone) bool {
-	return !slices.Contains([]byte("AEIOU"), w.model.Name(p)[0])
 }
 
 const (

@@ -1,6 +1,10 @@
 package offline
 
-import "oktalk/internal/assess/offline/acoustic"
+import (
+	"strings"
+
+	"oktalk/internal/assess/offline/acoustic"
+)
 
 // place is where in its word a phone stands.
 type place uint8
@@ -9,6 +13,7 @@ const (
 	anywhere place = iota
 	atEnd          // last phone of a word, or before a consonant
 	beforeR        // before R, Y or ER
+	beforeL
 )
 
 // variant says that other is a way to say phone that is no mistake in General American, or that the model cannot tell from
@@ -27,7 +32,12 @@ var variants = []variant{
 	{"AH", "IH", anywhere},
 	{"AH", "EH", anywhere},
 	{"AH", "UH", anywhere},
+	{"AH", "W", beforeL},
+	{"AH", "OW", beforeL},
+	{"AH", "AO", beforeL},
+	{"AH", "L", beforeL}, // apples
 	{"IH", "AH", anywhere},
+	{"AW", "AY", anywhere}, // fronted, as in Scotland
 	{"ER", "R", anywhere},
 	{"R", "ER", anywhere},
 	{"T", "D", anywhere}, // flap: water
@@ -64,8 +74,38 @@ func newVariantSet(m *acoustic.Model) variantSet {
 	return s
 }
 
-// accepts gives, for a phone in its place, the phones it is not compared with.
-func (s variantSet) accepts(p, other acoustic.Phone, last, r bool) bool {
+// accepts reports whether other is a variant of p where p stands.
+func (s variantSet) accepts(p, other acoustic.Phone, at surroundings) bool {
 	where, ok := s[[2]acoustic.Phone{p, other}]
-	return ok && (where == anywhere || where == atEnd && last || where == beforeR && r)
+	if !ok {
+		return false
+	}
+	switch where {
+	case atEnd:
+		return at.end
+	case beforeR:
+		return at.r
+	case beforeL:
+		return at.l
+	default:
+		return true
+	}
+}
+
+// surroundings is what follows a phone in its word.
+type surroundings struct {
+	end  bool // nothing or a consonant
+	r, l bool // R, ER or Y; L
+}
+
+func surroundingsOf(m *acoustic.Model, phones []spokenPhone, i int) surroundings {
+	if i == len(phones)-1 {
+		return surroundings{end: true}
+	}
+	next := m.Name(phones[i+1].phone)
+	return surroundings{
+		end: !strings.ContainsRune("AEIOU", rune(next[0])),
+		r:   next == "R" || next == "ER" || next == "Y",
+		l:   next == "L",
+	}
 }

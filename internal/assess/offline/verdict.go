@@ -3,7 +3,9 @@ package offline
 import (
 	"context"
 	"slices"
+	"strings"
 
+	"oktalk/internal/assess/offline/acoustic"
 	"oktalk/internal/assess/offline/lexicon"
 	"oktalk/internal/evaluation"
 )
@@ -13,10 +15,10 @@ const (
 	leastSpeech = 10
 	// leastEvidence is what a recording has at least to be one of the text. It is below 0, where both are equally likely,
 	// because a learner who is refused is worse off than one who read another text and gets a low score.
-	leastEvidence = -0.5
+	leastEvidence = -1.0
 	// A text of fewer phones than fewPhones needs shortEvidence only: one wrong sound is a large part of it.
 	fewPhones     = 6
-	shortEvidence = -2.5
+	shortEvidence = -2.0
 	// matchedRatio is the goodness from which a phone supports the text, matchedShare the part of a word's frames in such
 	// phones from which the word does: nearly every word of a right reading by voices far from the model.
 	matchedRatio = -1.5
@@ -26,7 +28,7 @@ const (
 // judge refuses a recording that cannot be scored against the text, and makes allowance for its circumstances.
 func (w *worker) judge(ctx context.Context, r *reading, scores []float32) error {
 	speech := r.speechFrames(w.model)
-	if speech < leastSpeech {
+	if speech < leastSpeech || r.matched() == 0 && !r.vowels(w.model) {
 		return evaluation.Refuse("no-speech", "No speech was found in the recording. Speak close to the microphone and try again.")
 	}
 	order, err := w.order(ctx, r, scores)
@@ -54,6 +56,11 @@ func (r *reading) evidence(order, speech float64) float64 {
 	order = min(max(order/speech, -1), 3)
 	gap := min(max(float64(r.free-r.likelihood-r.skipped)/speech, -0.5), 5)
 	return 0.7 + 2.5*covered + 0.9*order - 1.8*gap
+}
+
+// vowels reports whether the free recognition hears any vowel; noises and knocks have none.
+func (r *reading) vowels(m *acoustic.Model) bool {
+	return slices.ContainsFunc(r.heard, func(h heard) bool { return strings.ContainsRune("AEIOU", rune(m.Name(h.phone)[0])) })
 }
 
 // phones counts the phones of the text, as the shortest way to say it has them.

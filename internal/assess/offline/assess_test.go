@@ -1,0 +1,281 @@
+package offline_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"oktalk/internal/evaluation"
+)
+
+func TestPerfectReadingsScoreAtLeast90(t *testing.T) {
+	t.Parallel()
+	texts := []string{
+		"I like apples.", "The weather is very nice today, isn't it?", "My brother works in a large hospital near the river.",
+		"Could you please tell me the way to the station?", "hello", "Mr. Smith has 13 well-known books from 1990.",
+	}
+	for _, voice := range voices {
+		for _, text := range texts {
+			got := assess(t, flite(t, voice, text), text)
+			if got.Scores.Overall < 90 {
+				t.Errorf("%s reads %q: overall %d, want at least 90: %+v", voice, text, got.Scores.Overall, got)
+			}
+			if want := evaluation.LevelOf(got.Scores.Overall, got.Scores.Integrity); got.Level != want {
+				t.Errorf("%s reads %q: level %s, want %s", voice, text, got.Level, want)
+			}
+		}
+	}
+}
+
+// Every assessment has one item for each word of the text, with times that lie in order within the recording.
+func TestAssessmentFollowsTheText(t *testing.T) {
+	t.Parallel()
+	text := "“The café”, she said — twice — isn’t open: it's 20% the size of the other one… & the e-mail bounced!"
+	recording := flite(t, "slt", "the cafe she said twice isn't open it's twenty percent the size of the other one and the email bounced")
+	got := assess(t, recording, text)
+	var texts []string
+	for _, w := range got.Words {
+		texts = append(texts, w.Text)
+	}
+	if diff := cmp.Diff(evaluation.TextWords(text), texts); diff != "" {
+		t.Errorf("words (-want +got):\n%s", diff)
+	}
+	checkTimes(t, got, recording)
+	if got.Scores.Integrity != 100 || got.Assessor != "offline" || got.Scores.Prosody != nil {
+		t.Errorf("assessment = %+v, want integrity 100 by offline without prosody", got)
+	}
+}
+
+func checkTimes(t *testing.T, a *evaluation.Assessment, recording []int16) {
+	t.Helper()
+	end := int64(0)
+	length := int64(len(recording)) * 1000 / 16
+	for _, w := range a.Words {
+		if w.Error == evaluation.WordOmission {
+			if w.Offset != 0 || w.Duration != 0 || len(w.Phonemes) != 0 || w.Score != 0 {
+				t.Errorf("omitted %q = %+v, want zeros", w.Text, w)
+			}
+			continue
+		}
+		if w.Offset.Microseconds() < end || w.Duration <= 0 || (w.Offset+w.Duration).Microseconds() > length {
+			t.Errorf("%q lies at %v for %v, after %d µs of %d", w.Text, w.Offset, w.Duration, end, length)
+		}
+		at := w.Offset
+		for _, p := range w.Phonemes {
+			if p.Offset != at || p.Duration <= 0 || p.Score < 0 || p.Score > 100 || p.IPA() == p.ARPAbet && len(p.ARPAbet) > 1 {
+				t.Errorf("%q has phoneme %+v, want it at %v", w.Text, p, at)
+			}
+			at += p.Duration
+		}
+		if end = at.Microseconds(); at != w.Offset+w.Duration {
+			t.Errorf("the phonemes of %q end at %v, the word at %v", w.Text, at, w.Offset+w.Duration)
+		}
+	}
+}
+
+// A wrong sound that is far from the right one lowers its word and mostly makes it a mispronunciation, and is named.
+func TestWrongSoundsLowerTheirWord(t *testing.T) {
+	t.Parallel()
+	wrong, named, all := 0, 0, 0
+	for _, tc := range []struct{ right, said, word, phone, heard string }{
+		{"I think so", "I sink so", "think", "TH", "S"},
+		{"this is a very good day", "this is a wary good day", "very", "V", "W"},
+		{"please turn the light on", "please turn the right on", "light", "L", "R"},
+		{"she has a yellow house", "she has a jello house", "yellow", "Y", "JH"},
+		{"they came by van", "they came by fan", "van", "V", "F"},
+		{"three of them", "tree of them", "three", "TH", "T"},
+		{"I want a cup of tea", "I want a cap of tea", "cup", "AH", "AE"},
+	} {
+		for _, voice := range voices {
+			all++
+			before, after := word(t, assess(t, flite(t, voice, tc.right), tc.right), tc.word), word(t, assess(t, flite(t, voice, tc.said), tc.right), tc.word)
+			if after.Score > before.Score-10 {
+				t.Logf("%s says %q for %q: score %d, right %d", voice, tc.said, tc.right, after.Score, before.Score)
+			}
+			if before.Error == evaluation.WordCorrect && after.Error == evaluation.WordMispronunciation {
+				wrong++
+			}
+			if slices.ContainsFunc(after.Phonemes, func(p evaluation.Phoneme) bool { return p.ARPAbet == tc.phone && p.Heard == tc.heard }) {
+				named++
+			}
+		}
+	}
+	if wrong < all*2/3 || named < all/3 {
+		t.Errorf("of %d wrong words %d were called so and %d sounds named right, want two thirds and one third", all, wrong, named)
+	}
+}
+
+func word(t *testing.T, a *evaluation.Assessment, text string) evaluation.Word {
+	t.Helper()
+	at := slices.IndexFunc(a.Words, func(w evaluation.Word) bool { return w.Text == text })
+	if at < 0 {
+		t.Fatalf("%q is not in %+v", text, a.Words)
+	}
+	return a.Words[at]
+}
+
+func TestOmittedWordsAreFound(t *testing.T) {
+	t.Parallel()
+	for _, voice := range voices {
+		got := assess(t, flite(t, voice, "we went to the market and bought some cheese"), "We went to the market yesterday and bought some cheese.")
+		for _, w := range got.Words {
+			if omitted := w.Error == evaluation.WordOmission; omitted != (w.Text == "yesterday") {
+				t.Errorf("%s leaves out yesterday: %q is %s", voice, w.Text, w.Error)
+			}
+		}
+		if got.Scores.Integrity != 90 {
+			t.Errorf("%s leaves out one of ten words: integrity %d, want 90", voice, got.Scores.Integrity)
+		}
+	}
+}
+
+// Words that are not in the text disturb neither their neighbours nor the count, but the flow.
+func TestSpeechThatIsNotInTheText(t *testing.T) {
+	t.Parallel()
+	text := "we went to the market and bought some cheese"
+	for _, voice := range voices {
+		got := assess(t, flite(t, voice, "we went to the market elephant computer and bought some cheese"), text)
+		if got.Scores.Integrity != 100 || got.Scores.Accuracy < 88 || got.Scores.Fluency >= 100 {
+			t.Errorf("%s adds two words: %+v, want integrity 100, accuracy from 88, fluency below 100", voice, got.Scores)
+		}
+	}
+}
+
+func TestRepeatedWords(t *testing.T) {
+	t.Parallel()
+	text := "the more the better and the more the merrier, no no no"
+	if got := assess(t, flite(t, "rms", text), text); got.Scores.Overall < 90 || got.Scores.Integrity != 100 {
+		t.Errorf("overall %d, integrity %d, want at least 90 and 100: %+v", got.Scores.Overall, got.Scores.Integrity, got.Words)
+	}
+}
+
+func TestFluency(t *testing.T) {
+	t.Parallel()
+	first, second := "my brother works in a large hospital", "near the river in the old town"
+	text := first + " " + second
+	plain := assess(t, flite(t, "slt", text), text).Scores.Fluency
+	slow := assess(t, flite(t, "slt", text, "--setf", "duration_stretch=2.2"), text).Scores.Fluency
+	halting := assess(t, join(flite(t, "slt", first), silence(1.5), flite(t, "slt", second)), text).Scores.Fluency
+	punctuated := assess(t, join(flite(t, "slt", first), silence(0.2), flite(t, "slt", second)), first+", "+second).Scores.Fluency
+	if plain < 98 || punctuated < 98 {
+		t.Errorf("fluency plain %d, with a pause at the comma %d, want at least 98", plain, punctuated)
+	}
+	if slow > plain-15 || halting > plain-15 {
+		t.Errorf("fluency slow %d, with a long pause %d, plain %d, want at least 15 less", slow, halting, plain)
+	}
+}
+
+// What is not the learner's doing hardly moves the scores.
+func TestScoresDependOnTheSpeechOnly(t *testing.T) {
+	t.Parallel()
+	text := "My brother works in a large hospital near the river."
+	for _, voice := range []string{"slt", "rms"} {
+		recording := flite(t, voice, text)
+		want := assess(t, recording, text)
+		for name, changed := range map[string][]int16{
+			"6 dB louder":      scaled(recording, 1.4), // 2 would clip
+			"6 dB quieter":     scaled(recording, 0.5),
+			"12 dB quieter":    scaled(recording, 0.25),
+			"2 s of silence":   join(silence(2), recording, silence(1)),
+			"opposite sign":    scaled(recording, -1),
+			"direct current":   shifted(recording, 500),
+			"cut to 60 ms off": recording[960:],
+		} {
+			got := assess(t, changed, text)
+			if d := math.Abs(float64(got.Scores.Overall - want.Scores.Overall)); d > 2 || got.Scores.Integrity != want.Scores.Integrity {
+				t.Errorf("%s, %s: %+v, want about %+v", voice, name, got.Scores, want.Scores)
+			}
+		}
+	}
+}
+
+func shifted(s []int16, by int16) []int16 {
+	out := slices.Clone(s)
+	for i := range out {
+		out[i] += by
+	}
+	return out
+}
+
+func TestResampledRecordings(t *testing.T) {
+	t.Parallel()
+	text := "My brother works in a large hospital near the river."
+	file := t.TempDir() + "/speech.wav"
+	command(t, "flite", "-voice", "rms", "-t", text, "-o", file)
+	want := assess(t, resample(t, file, 16000), text).Scores.Overall
+	for _, rate := range []int{22050, 44100, 48000} {
+		if got := assess(t, resample(t, file, rate, 16000), text).Scores.Overall; got < want-2 || got > want+2 {
+			t.Errorf("through %d Hz: overall %d, want about %d", rate, got, want)
+		}
+	}
+}
+
+func TestUnusualVoicesAndNoiseAreNotRefused(t *testing.T) {
+	t.Parallel()
+	texts := []string{"Could you please tell me the way to the station?", "The doctor told him to take a long rest.", "good morning"}
+	refused := 0 // at 10 dB, where a person has to listen closely
+	for _, text := range texts {
+		for _, voice := range []string{"en-us", "en-gb", "en-us+f3"} {
+			if got := problem(t, espeak(t, voice, text), text); got != "" {
+				t.Errorf("espeak-ng %s reads %q: refused as %s", voice, text, got)
+			}
+		}
+		for _, voice := range voices {
+			if got := problem(t, noisy(flite(t, voice, text), 15), text); got != "" {
+				t.Errorf("%s reads %q with noise at 15 dB: refused as %s", voice, text, got)
+			}
+			if problem(t, noisy(flite(t, voice, text), 10), text) != "" {
+				refused++
+			}
+		}
+	}
+	if all := len(texts) * len(voices); refused > all/4 {
+		t.Errorf("%d of %d right readings with noise at 10 dB were refused, want at most a quarter", refused, all)
+	}
+}
+
+func TestOneOrTwoWrongWordsAreNotRefused(t *testing.T) {
+	t.Parallel()
+	for _, voice := range voices {
+		recording := flite(t, voice, "the doctor told him to take a long rest")
+		for _, text := range []string{"The teacher told him to take a long rest", "The doctor asked them to take a long rest", "The doctor told him to have a short walk"} {
+			got := assess(t, recording, text)
+			if !slices.ContainsFunc(got.Words, func(w evaluation.Word) bool { return w.Error != evaluation.WordCorrect }) {
+				t.Errorf("%s says another word than %q has: no word is wrong in %+v", voice, text, got.Words)
+			}
+		}
+	}
+}
+
+func TestSameRecordingSameResult(t *testing.T) {
+	t.Parallel()
+	text := "we went to the market and bought some bread and cheese"
+	one, other := flite(t, "slt", text), flite(t, "awb", "hello")
+	want, wantOther := assess(t, one, text), assess(t, other, "hello")
+	for range 4 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(want, assess(t, one, text)); diff != "" {
+				t.Errorf("second assessment (-first +second):\n%s", diff)
+			}
+			if diff := cmp.Diff(wantOther, assess(t, other, "hello")); diff != "" {
+				t.Errorf("second assessment (-first +second):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLongText(t *testing.T) {
+	t.Parallel()
+	text := "Learning a new language takes patience and practice. We are going to travel around the world next year, " +
+		"so my brother and I read a short story every evening. He usually drinks a cup of coffee while I look up the words " +
+		"that we do not know. It is slow work, but the doctor told us that it keeps the mind young."
+	recording := flite(t, "awb", text, "--setf", "duration_stretch=1.6")
+	got := assess(t, recording, text)
+	if got.Scores.Integrity != 100 || got.Scores.Accuracy < 85 {
+		t.Errorf("%d s of reading: %+v, want integrity 100 and accuracy from 85", len(recording)/16000, got.Scores)
+	}
+	checkTimes(t, got, recording)
+}
