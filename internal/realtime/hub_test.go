@@ -264,7 +264,7 @@ func TestWait(t *testing.T) {
 			"no wait":             {id: "e", after: 3, want: evaluation.MessageSnapshot, version: 3},
 			"newer already":       {id: "e", after: 2, timeout: 20 * time.Second, want: evaluation.MessageSnapshot, version: 3},
 			"missing after":       {id: "e", timeout: 20 * time.Second, want: evaluation.MessageSnapshot, version: 3},
-			"after from nowhere":  {id: "e", after: 99, timeout: 20 * time.Second, want: evaluation.MessageSnapshot, version: 3},
+			"after what there is": {id: "e", after: 99, timeout: 20 * time.Second, want: evaluation.MessageSnapshot, version: 3, min: 20 * time.Second, max: 21 * time.Second},
 			"final":               {id: "f", after: 7, timeout: 20 * time.Second, want: evaluation.MessageDone, version: 7},
 			"nothing new in time": {id: "e", after: 3, timeout: 20 * time.Second, want: evaluation.MessageSnapshot, version: 3, min: 20 * time.Second, max: 21 * time.Second},
 			"newer while waiting": {

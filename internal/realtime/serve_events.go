@@ -37,7 +37,7 @@ func (h *Hub) ServeEvents(w http.ResponseWriter, r *http.Request, id string, las
 	if err != nil {
 		return err
 	}
-	known := s.Version == lastEventID
+	known := s.Version <= lastEventID
 	if known && s.Final {
 		w.WriteHeader(http.StatusNoContent)
 		return nil

@@ -9,7 +9,7 @@ import (
 	"oktalk/internal/evaluation"
 )
 
-// Wait answers a long poll: with the latest state as soon as its version is not after, or it is final; with the same one when
+// Wait answers a long poll: with the latest state as soon as its version is above after, or it is final; with what there is when
 // timeout has passed. A timeout of zero or less answers at once. Errors: [evaluation.ErrNotFound] when the evaluation is deleted,
 // [evaluation.ErrUnavailable] when no state can be read or the hub is closed, and those of ctx. The caller bounds timeout and
 // sees to it that its server's write timeout is longer.
@@ -28,21 +28,25 @@ func (h *Hub) wait(ctx context.Context, id string, after int64, timeout time.Dur
 	}
 	defer sub.Close()
 	s, err := h.firstState(ctx, sub)
-	if err != nil || s.Final || s.Version != after || timeout <= 0 {
+	if err != nil {
 		return s, err
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	newer, err := sub.Next(limited)
-	switch {
-	case err == nil && newer.Deleted:
-		return newer, fmt.Errorf("evaluation %s: %w", id, evaluation.ErrNotFound)
-	case err == nil:
-		return newer, nil
-	case errors.Is(err, ErrClosed), ctx.Err() == nil: // nothing new: the client asks again, another process if this one stops
-		return s, nil
+	for !s.Final && s.Version <= after && timeout > 0 {
+		newer, err := sub.Next(limited)
+		switch {
+		case err == nil && newer.Deleted:
+			return newer, fmt.Errorf("evaluation %s: %w", id, evaluation.ErrNotFound)
+		case err == nil:
+			s = newer
+		case errors.Is(err, ErrClosed), ctx.Err() == nil: // nothing new: the client asks again, another process if this one stops
+			return s, nil
+		default:
+			return s, ctx.Err()
+		}
 	}
-	return s, ctx.Err()
+	return s, nil
 }
 
 // watchFor subscribes for a poll. One that does not wait needs no channel in Redis.
