@@ -33,6 +33,7 @@ build: bin/versitygw ## build all programs into bin/
 	@[ -x bin/oktalk ] || echo "building the programs: about a minute, this once"
 	@$(build_go) -o bin/ ./cmd/...
 
+.PHONY: bin/oktalk # always: it holds the migrations, and building what has not changed takes no time
 bin/oktalk:
 	@mkdir -p bin
 	@$(build_go) -o bin/ ./cmd/oktalk

@@ -201,7 +201,7 @@ func (d *dev) startServers(ctx context.Context) error {
 			S3Endpoint:  d.getenv("S3_ENDPOINT"),
 			S3AccessKey: d.getenv("AWS_ACCESS_KEY_ID"),
 			S3SecretKey: d.getenv("AWS_SECRET_ACCESS_KEY"),
-			S3Region:    d.getenv("AWS_REGION"),
+			S3Region:    d.getenv("S3_REGION"),
 			Bucket:      d.getenv("S3_BUCKET"),
 		},
 	})

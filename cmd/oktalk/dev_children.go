@@ -142,7 +142,7 @@ func (d *dev) settings() []string {
 		"S3_BUCKET="+d.stack.Bucket,
 		"AWS_ACCESS_KEY_ID="+d.stack.S3AccessKey,
 		"AWS_SECRET_ACCESS_KEY="+d.stack.S3SecretKey,
-		"AWS_REGION="+d.stack.S3Region,
+		"S3_REGION="+d.stack.S3Region,
 	)
 }
 

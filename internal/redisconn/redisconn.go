@@ -12,11 +12,9 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -71,12 +69,7 @@ func Blocking(cfg Config) (redis.UniversalClient, error) {
 	return open(cfg, timeouts{dial: 5 * time.Second, call: 3 * time.Second})
 }
 
-// quiet stops the library from writing to standard error, once a process: it reports each connection that it could not make,
-// past our logger, while every call that needed it returns the error to its caller.
-var quiet = sync.OnceFunc(logging.Disable)
-
 func open(cfg Config, t timeouts) (redis.UniversalClient, error) {
-	quiet()
 	pool, idle := cfg.PoolSize, 0
 	if pool <= 0 {
 		pool = 50

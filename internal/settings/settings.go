@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -112,6 +113,9 @@ func Describe[T any](environ []string) ([]Setting, error) {
 	return slices.CompactFunc(list, func(a, b Setting) bool { return a.Name == b.Name }), nil
 }
 
+// keywordPassword is the password in a connection string of the form key=value.
+var keywordPassword = regexp.MustCompile(`password=('[^']*'|\S+)`)
+
 // mask hides secrets: whole values by the variable's name, passwords inside URLs.
 func mask(name, value string) string {
 	if value == "" {
@@ -125,5 +129,5 @@ func mask(name, value string) string {
 	if u, err := url.Parse(value); err == nil && u.User != nil {
 		return u.Redacted()
 	}
-	return value
+	return keywordPassword.ReplaceAllString(value, "password=****")
 }
