@@ -1,15 +1,12 @@
 package settings_test
 
 import (
-	"maps"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gopkg.in/yaml.v3"
 
 	"oktalk/internal/evaluation"
 	"oktalk/internal/settings"
@@ -50,30 +47,6 @@ func TestEnvExampleListsEverySettingWithItsDefault(t *testing.T) {
 	}
 	if diff := cmp.Diff(all(t), got); diff != "" {
 		t.Errorf(".env.example differs from the settings (-settings +file):\n%s", diff)
-	}
-}
-
-func TestComposePassesOnlySettingsThatExist(t *testing.T) {
-	t.Parallel()
-	var file struct {
-		Services map[string]struct {
-			Environment map[string]string `yaml:"environment"`
-		} `yaml:"services"`
-	}
-	if err := yaml.Unmarshal([]byte(read(t, "compose.yaml")), &file); err != nil {
-		t.Fatalf("compose.yaml: %v", err)
-	}
-	known := all(t)
-	for _, name := range []string{"api", "worker-feedback", "worker-tts", "migrate", "oktalk"} {
-		service, ok := file.Services[name]
-		if !ok || len(service.Environment) == 0 {
-			t.Errorf("compose.yaml has no service %s with settings", name)
-		}
-		for _, key := range slices.Sorted(maps.Keys(service.Environment)) {
-			if _, ok := known[key]; !ok {
-				t.Errorf("service %s passes %s, which is no setting", name, key)
-			}
-		}
 	}
 }
 
