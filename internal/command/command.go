@@ -26,6 +26,8 @@ var (
 	ErrTimeout = errors.New("program took too long")
 	// ErrLimit is for a program that used more CPU time or wrote more output than it may.
 	ErrLimit = errors.New("program exceeded its limits")
+	// ErrKilled is for a program that was killed and not by us: the machine ran out of memory, or a person did it.
+	ErrKilled = errors.New("program was killed")
 )
 
 // Command is one run of a program.
@@ -33,6 +35,7 @@ type Command struct {
 	Path      string        // of the program, as [Find] returned it
 	Args      []string      // without the program's name
 	Stdin     io.Reader     // nil: nothing to read
+	Files     []*os.File    // further open files; the program finds them at [FilePath]
 	Dir       string        // working directory; empty: ours
 	Timeout   time.Duration // wall time; 0: none but the context's
 	CPU       time.Duration // CPU time, rounded up to seconds; 0: unlimited
@@ -40,6 +43,10 @@ type Command struct {
 	FileSize  int64         // largest file it may write in bytes, rounded up to 512; 0: unlimited, negative: it may write none
 	MaxOutput int           // bytes of standard output; more is an error
 }
+
+// FilePath is where a program finds the i-th of its [Command.Files], counted from 0. It works for files that have no name any more:
+// what was removed before it was written leaves nothing behind, however we or the program end.
+func FilePath(i int) string { return fmt.Sprintf("/dev/fd/%d", 3+i) }
 
 // Find looks a program up: a path, or a name that is searched for in PATH. The error wraps [ErrMissing] and says how to install
 // it; setting is the environment variable that may name another path, pkg the package of Debian and Homebrew.
@@ -56,7 +63,7 @@ func Find(name, setting, pkg string) (string, error) {
 const stderrLimit = 2 << 10
 
 // Run runs the command and returns its standard output, also beside an error: what was written until then. Errors wrap
-// [ErrMissing], [ErrTimeout] or [ErrLimit], or are the context's error, or carry the program's own last words.
+// [ErrMissing], [ErrTimeout], [ErrLimit] or [ErrKilled], or are the context's error, or carry the program's own last words.
 func Run(ctx context.Context, c Command) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -71,7 +78,7 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 	defer cancel()
 	out, complaint := &head{limit: c.MaxOutput, full: cancel}, &tail{limit: stderrLimit}
 	cmd := exec.CommandContext(run, "/bin/sh", append([]string{"-c", limits(c) + `exec "$0" "$@"`, c.Path}, c.Args...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = c.Stdin, out, complaint, c.Dir
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.ExtraFiles = c.Stdin, out, complaint, c.Dir, c.Files
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -85,7 +92,7 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 func limits(c Command) string {
 	set := "ulimit -c 0; "
 	if c.CPU > 0 {
-		set += fmt.Sprintf("ulimit -t %d || :; ", (c.CPU+time.Second-1)/time.Second)
+		set += fmt.Sprintf("ulimit -t %d || :; ", wholeSeconds(c.CPU)/time.Second)
 	}
 	if c.FileSize != 0 {
 		set += fmt.Sprintf("ulimit -f %d || :; ", (max(c.FileSize, 0)+511)/512)
@@ -107,8 +114,9 @@ func explain(ctx, run context.Context, c Command, state *os.ProcessState, err er
 		return fmt.Errorf("%s: %w", c.Path, ErrTimeout)
 	case err == nil:
 		return nil
-	case killed(state):
-		return fmt.Errorf("%s: %w: %w", c.Path, err, ErrLimit)
+	}
+	if cause := killed(c, state); cause != nil {
+		return fmt.Errorf("%s: %w: %w", c.Path, err, cause)
 	}
 	if said := strings.TrimSpace(complaint.String()); said != "" {
 		return fmt.Errorf("%s: %w: %s", c.Path, err, said)
@@ -116,13 +124,34 @@ func explain(ctx, run context.Context, c Command, state *os.ProcessState, err er
 	return fmt.Errorf("%s: %w", c.Path, err)
 }
 
-// killed reports whether the kernel ended the program for a limit.
-func killed(state *os.ProcessState) bool {
+// killed says why a program was killed; nil when it was not. The kernel sends SIGKILL both at the hard limit of CPU time, which is
+// the soft one here, so that no program can put it off, and when memory is short: the time that was used tells which.
+func killed(c Command, state *os.ProcessState) error {
 	if state == nil {
-		return false
+		return nil
 	}
 	st, ok := state.Sys().(syscall.WaitStatus)
-	return ok && st.Signaled() && (st.Signal() == syscall.SIGXCPU || st.Signal() == syscall.SIGXFSZ || st.Signal() == syscall.SIGKILL)
+	if !ok || !st.Signaled() {
+		return nil
+	}
+	switch st.Signal() {
+	case syscall.SIGXCPU, syscall.SIGXFSZ:
+		return ErrLimit
+	case syscall.SIGKILL:
+		if c.CPU > 0 && state.UserTime()+state.SystemTime() >= wholeSeconds(c.CPU)-cpuTick {
+			return ErrLimit
+		}
+		return ErrKilled
+	default:
+		return nil
+	}
+}
+
+// cpuTick is how far what the kernel counts against a limit and what it reports may lie apart: a few of its ticks of 10 ms or less.
+const cpuTick = 100 * time.Millisecond
+
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }
 
 // head keeps the first bytes that are written; when there are more, it fails and says so. A program may ignore that its

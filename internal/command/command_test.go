@@ -68,6 +68,11 @@ func TestRunLimits(t *testing.T) {
 	if b, _ := os.ReadFile(filepath.Join(dir, "file")); len(b) > 0 {
 		t.Errorf("%d bytes were written", len(b))
 	}
+	shot := sh("kill -KILL $$")
+	shot.CPU = time.Minute
+	if _, err := command.Run(t.Context(), shot); !errors.Is(err, command.ErrKilled) || errors.Is(err, command.ErrLimit) {
+		t.Errorf("killed from outside: %v, want ErrKilled", err)
+	}
 	if runtime.GOOS == "linux" { // elsewhere address space cannot be limited
 		hungry := sh("i=0; x=x; while [ $i -lt 28 ]; do x=$x$x; i=$((i+1)); done")
 		hungry.Memory = 64 << 20
@@ -75,6 +80,37 @@ func TestRunLimits(t *testing.T) {
 			t.Error("memory: no error")
 		}
 	}
+}
+
+// TestRunFiles gives the program files without a name, to read and to write.
+func TestRunFiles(t *testing.T) {
+	t.Parallel()
+	var files []*os.File
+	for _, content := range []string{"in\n", ""} {
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }()
+		if err := errors.Join(os.Remove(f.Name()), write(f, content)); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	c := sh(`read -r line < "$1"; printf "$line and out" > "$2"`)
+	c.Args, c.Files = append(c.Args, "sh", command.FilePath(0), command.FilePath(1)), files
+	if _, err := command.Run(t.Context(), c); err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	got := make([]byte, 10)
+	if n, err := files[1].ReadAt(got, 0); string(got[:n]) != "in and out" {
+		t.Errorf("the program wrote %q, %v", got[:n], err)
+	}
+}
+
+func write(f *os.File, content string) error {
+	_, err := f.WriteString(content)
+	return err
 }
 
 // TestRunKillsGroup leaves no child of a cancelled program behind.
