@@ -136,6 +136,53 @@ func TestDecodeDamaged(t *testing.T) {
 	}
 }
 
+// TestDecodeRates refuses sample rates that no recording of speech has, whatever the codec, before anything is computed.
+func TestDecodeRates(t *testing.T) {
+	t.Parallel()
+	d := decoder(t)
+	pcm := wav(tone(16000, 440, 0.5, 3))
+	adpcm := convert(t, tone(16000, 440, 0.5, 3), "ffmpeg", "out.wav", "-c:a", "adpcm_ima_wav")
+	for _, data := range [][]byte{pcm, adpcm} {
+		for rate, want := range map[uint32]string{4_000: "unsupported-audio", 192_001: "unsupported-audio", 383_993: "unsupported-audio", 1 << 31: "unsupported-audio", 8_000: ""} {
+			binary.LittleEndian.PutUint32(data[24:], rate)
+			_, _, err := d.Decode(t.Context(), data)
+			if got := problem(t, err); got != want || want != "" && !strings.Contains(err.Error(), "8 to 192 kHz") {
+				t.Errorf("%d Hz: %v, want %q", rate, err, want)
+			}
+		}
+	}
+}
+
+// TestDecodeCutShort takes what ffmpeg wrote before it was stopped for no recording.
+func TestDecodeCutShort(t *testing.T) {
+	t.Parallel()
+	mp3 := convert(t, speech(t, "slt", "hello"), "ffmpeg", "out.mp3")
+	second := "head -c 32000 /dev/zero; "
+	for name, tc := range map[string]struct {
+		body, want string // of the refusal; empty: unavailable
+	}{
+		"killed":               {second + "kill -KILL $$", ""},
+		"file size":            {second + "kill -XFSZ $$", "unsupported-audio"},
+		"too much output":      {"cat /dev/zero", "unsupported-audio"},
+		"short of memory":      {second + "echo 'Cannot allocate memory' >&2; exit 1", "unsupported-audio"},
+		"nothing and no fault": {"exit 0", "unsupported-audio"},
+	} {
+		d, err := audio.NewDecoder(audio.Config{FFmpegPath: script(t, tc.body), TempDir: t.TempDir(), FFmpegTimeout: patience}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := d.Decode(t.Context(), mp3)
+		switch {
+		case err == nil:
+			t.Errorf("%s: %v of audio, want an error", name, c.Duration())
+		case tc.want == "" && !errors.Is(err, evaluation.ErrUnavailable):
+			t.Errorf("%s: %v, want unavailable", name, err)
+		case tc.want != "" && problem(t, err) != tc.want:
+			t.Errorf("%s: %v, want %s", name, err, tc.want)
+		}
+	}
+}
+
 // TestDecodeLimits lets exactly 0.3 s and 60 s pass in every format.
 func TestDecodeLimits(t *testing.T) {
 	t.Parallel()
@@ -298,6 +345,49 @@ func TestDecodeHangs(t *testing.T) {
 		if left, _ := os.ReadDir(temp); len(left) > 0 {
 			t.Errorf("%s: %d temporary files are left", name, len(left))
 		}
+	}
+}
+
+// TestDecodeLeavesNothing looks for the learner's audio while it is being decoded: it is in no folder that would outlive this process.
+func TestDecodeLeavesNothing(t *testing.T) {
+	t.Parallel()
+	mp3 := convert(t, speech(t, "slt", "hello"), "ffmpeg", "out.mp3")
+	temp, clean := t.TempDir(), filepath.Join(t.TempDir(), "clean")
+	look := script(t, `[ -z "$(ls -A `+temp+`)" ] && : > `+clean)
+	d, err := audio.NewDecoder(audio.Config{FFmpegPath: look, TempDir: temp, FFmpegTimeout: patience}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = d.Decode(t.Context(), mp3)
+	problem(t, err)
+	if _, err := os.Stat(clean); err != nil {
+		t.Error("while ffmpeg runs there is a file in the folder")
+	}
+}
+
+// TestDecodeWaitsNotForEver gives up a decoding that finds no slot within the time of one run.
+func TestDecodeWaitsNotForEver(t *testing.T) {
+	t.Parallel()
+	mp3 := convert(t, speech(t, "slt", "hello"), "ffmpeg", "out.mp3")
+	runs := t.TempDir()
+	d, err := audio.NewDecoder(audio.Config{
+		FFmpegPath: script(t, ": > "+runs+"/$$; while :; do read x; done < /dev/zero"), FFmpegProcesses: 1,
+		FFmpegTimeout: 300 * time.Millisecond, TempDir: t.TempDir(),
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			if _, _, err := d.Decode(t.Context(), mp3); !errors.Is(err, evaluation.ErrUnavailable) {
+				t.Errorf("Decode = %v, want unavailable", err)
+			}
+		})
+	}
+	wg.Wait()
+	if had, _ := os.ReadDir(runs); len(had) > 6 {
+		t.Errorf("%d of 12 had their turn, want most to have given up", len(had))
 	}
 }
 

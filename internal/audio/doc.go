@@ -7,7 +7,8 @@
 //
 // What a client sent is never trusted. A file's name plays no part. ffmpeg is told which demuxer to use and which decoders it
 // may, reads one private temporary file and no network, writes no file, and is bounded in time, memory and output, so
-// that a playlist or an archive that calls itself an MP3 opens nothing else.
+// that a playlist or an archive that calls itself an MP3 opens nothing else. The temporary file has no name when it is written: a
+// process that is killed leaves nothing of a learner in a folder.
 //
 // Whatever cannot be scored is an [evaluation.Refusal] whose message says what it is and what to do: unsupported-audio, too-short,
 // too-long from [Decoder.Decode]; no-speech, too-quiet, clipped, too-noisy, too-short, too-long from [Check].

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"oktalk/internal/command"
 )
 
 // EncoderVersion changes whenever the same clip would give other bytes. It is part of the hashes in object keys, so that
@@ -52,23 +55,28 @@ func (e *Encoder) MP3(ctx context.Context, c Clip, title string) ([]byte, error)
 	if !slices.Contains([]int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}, c.Rate) {
 		c = c.Resample(fallbackHz)
 	}
-	fs, err := e.ffmpeg.files()
+	in, err := e.ffmpeg.temporary(pcm(master(c)))
 	if err != nil {
 		return nil, fmt.Errorf("encode mp3: %w", err)
 	}
-	defer fs.remove()
-	if err := fs.write("speech", pcm(master(c))); err != nil {
-		return nil, fmt.Errorf("encode mp3: write a temporary file: %w", err)
-	}
-	_, err = e.ffmpeg.run(ctx, []string{
-		"-protocol_whitelist", "file", "-f", "s16le", "-ar", fmt.Sprint(c.Rate), "-ac", "1", "-i", "file:" + fs.path("speech"),
-		"-map_metadata", "-1", "-metadata", "title=" + plain(title), "-id3v2_version", "3",
-		"-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", "libmp3lame", "-b:a", bitRate, "-f", "mp3", "file:" + fs.path("mp3"),
-	}, 0, maxMP3)
+	defer func() { _ = in.Close() }()
+	out, err := e.ffmpeg.temporary(nil)
 	if err != nil {
 		return nil, fmt.Errorf("encode mp3: %w", err)
 	}
-	mp3, err := os.ReadFile(fs.path("mp3"))
+	defer func() { _ = out.Close() }()
+	_, err = e.ffmpeg.run(ctx, job{
+		args: []string{
+			"-y", "-protocol_whitelist", "file", "-f", "s16le", "-ar", fmt.Sprint(c.Rate), "-ac", "1", "-i", "file:" + command.FilePath(0),
+			"-map_metadata", "-1", "-metadata", "title=" + plain(title), "-id3v2_version", "3",
+			"-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", "libmp3lame", "-b:a", bitRate, "-f", "mp3", "file:" + command.FilePath(1),
+		},
+		files: []*os.File{in, out}, fileSize: maxMP3,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode mp3: %w", err)
+	}
+	mp3, err := io.ReadAll(io.NewSectionReader(out, 0, maxMP3))
 	if err != nil {
 		return nil, fmt.Errorf("encode mp3: %w", err)
 	}

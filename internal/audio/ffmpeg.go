@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -16,11 +15,12 @@ import (
 type Config struct {
 	// FFmpegPath is the ffmpeg to run: a path, or a name that is searched for in PATH. Default ffmpeg.
 	FFmpegPath string `env:"FFMPEG_PATH" envDefault:"ffmpeg"`
-	// FFmpegProcesses is how many may run at once; further ones wait. Default 0: one for each core.
+	// FFmpegProcesses is how many may run at once; further ones wait, but not longer than FFmpegTimeout. Default 0: one for each core.
 	FFmpegProcesses int `env:"FFMPEG_PROCESSES" envDefault:"0"`
 	// FFmpegTimeout is the wall time of one run. Default 10 s; a minute of audio takes less than one. 0 means 10 s too.
 	FFmpegTimeout time.Duration `env:"FFMPEG_TIMEOUT" envDefault:"10s"`
-	// TempDir is where private temporary files are made. Default empty: the system's.
+	// TempDir is where private temporary files are made, which have no name there once they hold anything. Default empty: the
+	// system's.
 	TempDir string `env:"AUDIO_TEMP_DIR"`
 }
 
@@ -62,41 +62,67 @@ func newFFmpeg(cfg Config) (*ffmpeg, error) {
 	return f, nil
 }
 
-// files is a run's private folder.
-type files struct{ dir string }
+// errBusy is for a run that found no free slot in time.
+var errBusy = errors.New("other runs of ffmpeg left no slot free in time")
 
-func (f *ffmpeg) files() (files, error) {
-	dir, err := os.MkdirTemp(f.tempDir, "oktalk-audio-") // mode 0700
+// temporary makes a private file that holds data and has no name any more, so that nothing of a learner is left behind when this
+// process is killed. The caller closes it.
+func (f *ffmpeg) temporary(data []byte) (*os.File, error) {
+	file, err := os.CreateTemp(f.tempDir, "oktalk-audio-") // mode 0600
 	if err != nil {
-		return files{}, fmt.Errorf("make a temporary folder: %w", err)
+		return nil, fmt.Errorf("make a temporary file: %w", err)
 	}
-	return files{dir}, nil
+	if err = os.Remove(file.Name()); err == nil {
+		_, err = file.WriteAt(data, 0)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("write a temporary file: %w", err)
+	}
+	return file, nil
 }
 
-func (fs files) path(name string) string { return filepath.Join(fs.dir, name) }
-
-func (fs files) write(name string, data []byte) error {
-	return os.WriteFile(fs.path(name), data, 0o600)
+// job is one run of ffmpeg.
+type job struct {
+	args      []string
+	files     []*os.File // see [command.FilePath]
+	maxOutput int
+	fileSize  int64 // bounds what it may write; negative for nothing
 }
 
-func (fs files) remove() { _ = os.RemoveAll(fs.dir) }
-
-// run waits for a free slot and runs ffmpeg, quietly and on one thread. fileSize bounds what it may write, negative for nothing.
-func (f *ffmpeg) run(ctx context.Context, args []string, maxOutput int, fileSize int64) ([]byte, error) {
-	select {
-	case f.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// run waits for a free slot and runs ffmpeg, quietly and on one thread.
+func (f *ffmpeg) run(ctx context.Context, j job) ([]byte, error) {
+	if err := f.enter(ctx); err != nil {
+		return nil, err
 	}
 	defer func() { <-f.slots }()
 	quiet := []string{"-nostdin", "-hide_banner", "-v", "error", "-threads", "1", "-filter_threads", "1"}
 	return command.Run(ctx, command.Command{
-		Path: f.path, Args: append(quiet, args...), Timeout: f.timeout,
-		CPU: ffmpegCPU, Memory: ffmpegMemory, FileSize: fileSize, MaxOutput: maxOutput,
+		Path: f.path, Args: append(quiet, j.args...), Files: j.files, Timeout: f.timeout,
+		CPU: ffmpegCPU, Memory: ffmpegMemory, FileSize: j.fileSize, MaxOutput: j.maxOutput,
 	})
+}
+
+// enter takes a slot, for which it waits no longer than for a run.
+func (f *ffmpeg) enter(ctx context.Context) error {
+	timer := time.NewTimer(f.timeout)
+	defer timer.Stop()
+	select {
+	case f.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errBusy
+	}
 }
 
 // ours reports whether a run failed for reasons that are not in the file: the caller may try again later.
 func ours(err error) bool {
-	return errors.Is(err, command.ErrTimeout) || errors.Is(err, command.ErrMissing) || errors.Is(err, os.ErrPermission)
+	for _, cause := range []error{errBusy, command.ErrTimeout, command.ErrKilled, command.ErrMissing, os.ErrPermission} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
 }

@@ -12,7 +12,7 @@ import (
 // above 8 kHz, which would alias).
 func TestResampleTones(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []int{8000, 11025, 12345, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 192000} {
+	for _, rate := range []int{8000, 11025, 12345, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 191993, 192000} {
 		for _, hz := range []float64{100, 1000, 3000, 6500, 9000, 15000} {
 			if hz > 0.42*float64(rate) {
 				continue
@@ -74,7 +74,7 @@ func TestJoin(t *testing.T) {
 }
 
 func BenchmarkResample(b *testing.B) {
-	for _, rate := range []int{8000, 44100, 48000} {
+	for _, rate := range []int{8000, 44100, 48000, 191_993} { // the last has no common divisor with 16000
 		b.Run(fmt.Sprint(rate), func(b *testing.B) {
 			c := tone(rate, 440, 0.5, 5)
 			for b.Loop() {

@@ -140,7 +140,7 @@ func FuzzParseWAV(f *testing.F) {
 	f.Add([]byte("RIFF\x00\x00\x00\x00WAVEfmt \x28\x00\x00\x00\xfe\xff\x02\x00\x80\x3e\x00\x00\x00\x00\x00\x00\x08\x00\x20\x00\x16\x00\x20\x00\x00\x00\x00\x00\x03\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := audio.ParseWAV(data)
-		if err == nil && (c.Rate < 8000 || c.Rate > 384000) {
+		if err == nil && (c.Rate < 8000 || c.Rate > 192000) {
 			t.Errorf("rate %d", c.Rate)
 		}
 		if len(c.Samples) > len(data) {
