@@ -102,12 +102,13 @@ func (m maker) speak(ctx context.Context, r recipe) ([]byte, error) {
 	return m.enc.MP3(ctx, audio.Join(clips...), r.Title)
 }
 
+// speakable refuses what no voice is given. Whether there is anything to say in a text is the voice's to judge: "&" is a word.
 func speakable(text string) error {
 	if n := utf8.RuneCountInString(text); n > MaxCharacters {
 		return fmt.Errorf("%w: it has %d characters, at most %d are spoken", ErrUnspeakable, n, MaxCharacters)
 	}
-	if !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
-		return fmt.Errorf("%w: it has no words", ErrUnspeakable)
+	if text == "" {
+		return fmt.Errorf("%w: it is empty", ErrUnspeakable)
 	}
 	return nil
 }
@@ -131,8 +132,11 @@ func storeError(what string, err error) error {
 // failed is the result of a job whose audio could not be made.
 func failed(kind evaluation.ArtifactKind, provider, language, message string, cause error) pipeline.Result {
 	a := evaluation.Artifact{Kind: kind, State: evaluation.StateFailed, Provider: provider, Reason: "voice-unavailable", Message: message}
-	if errors.Is(cause, ErrNoVoice) {
+	switch {
+	case errors.Is(cause, ErrNoVoice):
 		a.Reason, a.Message = "no-voice", fmt.Sprintf("This server has no voice for %s.", language)
+	case errors.Is(cause, ErrUnspeakable):
+		a.Reason, a.Message = "unspeakable", "This text cannot be spoken."
 	}
 	return pipeline.Result{Artifact: a, Provider: provider}
 }

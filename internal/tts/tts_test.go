@@ -257,8 +257,9 @@ func TestFailures(t *testing.T) {
 		{"voice is missing", good, &voice{err: tts.ErrNotInstalled}, encoder{}, &store{}, "permanent", "voice-unavailable"},
 		{"other script", good, &voice{err: tts.ErrNoVoice}, encoder{}, &store{}, "permanent", "no-voice"},
 		{"other language", chinese, &voice{}, encoder{}, &store{}, "permanent", "no-voice"},
-		{"too long", long, &voice{}, encoder{}, &store{}, "permanent", "voice-unavailable"},
-		{"no words", job("eval_1", "…", evaluation.DemoWord, "!"), &voice{}, encoder{}, &store{}, "permanent", "voice-unavailable"},
+		{"too long", long, &voice{}, encoder{}, &store{}, "permanent", "unspeakable"},
+		{"no words", job("eval_1", "…", evaluation.DemoWord, "!"), &voice{err: tts.ErrUnspeakable}, encoder{}, &store{}, "permanent", "unspeakable"},
+		{"nothing", job("eval_1", "", evaluation.DemoWord, ""), &voice{}, encoder{}, &store{}, "permanent", "unspeakable"},
 		{"no evaluation", pipeline.Job{}, &voice{}, encoder{}, &store{}, "permanent", "voice-unavailable"},
 	} {
 		for kind, h := range map[evaluation.ArtifactKind]pipeline.Handler{
@@ -347,5 +348,19 @@ func TestRealVoice(t *testing.T) {
 	}
 	if len(s.objects) != 2 {
 		t.Errorf("objects %q, want 2", s.keys())
+	}
+}
+
+// TestRealVoiceReadsAmpersand speaks the one target word that has neither letter nor digit.
+func TestRealVoiceReadsAmpersand(t *testing.T) {
+	t.Parallel()
+	v, err := flite.New(flite.Config{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &store{}
+	r, err := demo(t, config, v, encoder{}, s).Handle(t.Context(), job("eval_1", "", evaluation.DemoWord, "&"))
+	if err != nil || r.Artifact.State != evaluation.StateReady || len(s.objects) != 1 {
+		t.Errorf("the model reading of & = %+v, %v, with %d objects, want one", r.Artifact, err, len(s.objects))
 	}
 }

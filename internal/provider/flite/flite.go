@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,25 +93,28 @@ func (v *Voice) Speak(ctx context.Context, r tts.Request) (audio.Clip, error) {
 	if err != nil {
 		return audio.Clip{}, err
 	}
-	dir, err := os.MkdirTemp("", "oktalk-flite-") // mode 0700
-	if err != nil {
-		return audio.Clip{}, fmt.Errorf("make a temporary folder: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	return v.run(ctx, dir, text, r)
+	return v.run(ctx, text, r)
 }
 
-func (v *Voice) run(ctx context.Context, dir, text string, r tts.Request) (audio.Clip, error) {
-	in, out := filepath.Join(dir, "text"), filepath.Join(dir, "speech.wav")
-	if err := os.WriteFile(in, []byte(text+"\n"), 0o600); err != nil {
-		return audio.Clip{}, fmt.Errorf("write a temporary file: %w", err)
+// run speaks from one file without a name into another, so that nothing of a learner is left behind when this process is killed.
+func (v *Voice) run(ctx context.Context, text string, r tts.Request) (audio.Clip, error) {
+	in, err := nameless(text + "\n")
+	if err != nil {
+		return audio.Clip{}, err
 	}
-	_, err := command.Run(ctx, command.Command{
+	defer func() { _ = in.Close() }()
+	out, err := nameless("")
+	if err != nil {
+		return audio.Clip{}, err
+	}
+	defer func() { _ = out.Close() }()
+	_, err = command.Run(ctx, command.Command{
 		Path: v.path,
 		Args: []string{
-			"-voice", r.Voice, "--setf", "duration_stretch=" + strconv.FormatFloat(1/r.Speed, 'f', 4, 64), "-f", in, "-o", out,
+			"-voice", r.Voice, "--setf", "duration_stretch=" + strconv.FormatFloat(1/r.Speed, 'f', 4, 64),
+			"-f", command.FilePath(0), "-o", command.FilePath(1),
 		},
-		Dir: dir, Timeout: v.timeout, CPU: v.timeout, Memory: memory, FileSize: maxWAV, MaxOutput: 64 << 10,
+		Files: []*os.File{in, out}, Timeout: v.timeout, CPU: v.timeout, Memory: memory, FileSize: maxWAV, MaxOutput: 64 << 10,
 	})
 	if errors.Is(err, command.ErrMissing) {
 		return audio.Clip{}, fmt.Errorf("%w: %w", tts.ErrNotInstalled, err)
@@ -119,9 +122,9 @@ func (v *Voice) run(ctx context.Context, dir, text string, r tts.Request) (audio
 	if err != nil {
 		return audio.Clip{}, err
 	}
-	wav, err := os.ReadFile(out)
+	wav, err := io.ReadAll(io.NewSectionReader(out, 0, maxWAV))
 	if err != nil {
-		return audio.Clip{}, fmt.Errorf("flite wrote no audio: %w", err)
+		return audio.Clip{}, fmt.Errorf("read flite's audio: %w", err)
 	}
 	c, err := audio.ParseWAV(wav)
 	if err == nil && len(c.Samples) == 0 {
@@ -131,4 +134,20 @@ func (v *Voice) run(ctx context.Context, dir, text string, r tts.Request) (audio
 		return audio.Clip{}, fmt.Errorf("read flite's audio: %w", err)
 	}
 	return c, nil
+}
+
+// nameless makes a private file with this content that is in no folder any more.
+func nameless(content string) (*os.File, error) {
+	f, err := os.CreateTemp("", "oktalk-flite-") // mode 0600
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary file: %w", err)
+	}
+	if err = os.Remove(f.Name()); err == nil {
+		_, err = f.WriteAt([]byte(content), 0)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("write a temporary file: %w", err)
+	}
+	return f, nil
 }

@@ -82,6 +82,7 @@ func TestSpeakSame(t *testing.T) {
 		"tabs\tand\nlines\x00\x1b":      "tabs and lines",
 		"--help":                        "help",
 		"-o /tmp/x":                     "-o /tmp/x",
+		"&":                             "and",
 	} {
 		if got, want := speak(t, v, text), speak(t, v, plain); !slices.Equal(got.Samples, want.Samples) {
 			t.Errorf("%q sounds other than %q: %v and %v", text, plain, got.Duration(), want.Duration())
@@ -162,6 +163,19 @@ func TestSpeakFailures(t *testing.T) {
 	cancel()
 	if _, err := v.Speak(ctx, request("hello")); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v, want it cancelled", err)
+	}
+}
+
+// TestSpeakLeavesNothing looks for the learner's text while it is spoken: it is in no folder that would outlive this process.
+func TestSpeakLeavesNothing(t *testing.T) { //nolint:paralleltest // it changes the environment
+	temp, clean := t.TempDir(), filepath.Join(t.TempDir(), "clean")
+	v := voice(t, flite.Config{Path: stand(t, `[ -z "$(ls -A `+temp+`)" ] && : > `+clean)})
+	t.Setenv("TMPDIR", temp)
+	if _, err := v.Speak(t.Context(), request("hello")); err == nil {
+		t.Error("a voice that says nothing gave no error")
+	}
+	if _, err := os.Stat(clean); err != nil {
+		t.Error("while flite runs there is a file in the folder")
 	}
 }
 
