@@ -69,6 +69,8 @@ func (a *aligner) reset(g *graph, frames int) {
 
 // step moves every path by one frame. Nodes go from the last to the first, so that a node still sees the one before it as
 // it was.
+//
+//go:norace
 func (a *aligner) step(g *graph, steps []uint8) {
 	for i := len(g.nodes) - 1; i >= 0; i-- {
 		n, s := &g.nodes[i], &a.states[i]
@@ -97,6 +99,8 @@ func (a *aligner) step(g *graph, steps []uint8) {
 }
 
 // arrive computes the joints after a frame.
+//
+//go:norace
 func (a *aligner) arrive(g *graph, arrivals []int32) {
 	for j := range a.joints {
 		a.joints[j] = acoustic.Never
@@ -116,6 +120,7 @@ func (a *aligner) arrive(g *graph, arrivals []int32) {
 	}
 }
 
+//go:norace
 func (a *aligner) skip(g *graph, j int32, arrivals []int32) {
 	from := g.joints[j].skipFrom
 	if from < 0 {
@@ -164,6 +169,8 @@ func (a *aligner) entered(nodes int, n int32, end int) int {
 }
 
 // bestSpeech is the score of the best state of any phone that is not silence or noise.
+//
+//go:norace
 func bestSpeech(g *graph, frame []float32) float32 {
 	best := acoustic.Never
 	for _, s := range g.speech {

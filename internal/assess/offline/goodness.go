@@ -4,6 +4,8 @@ import "oktalk/internal/assess/offline/acoustic"
 
 // fit is how well a phone explains a run of frames: the log likelihood of the best path through its states that begins in
 // the first and ends in the last.
+//
+//go:norace
 func fit(m *acoustic.Model, scores []float32, p acoustic.Phone) float32 {
 	width := m.Senones()
 	moves, senones := m.TransitionsOf(p), m.SenonesOf(p)

@@ -56,6 +56,8 @@ func (l *listener) listen(ctx context.Context, m *acoustic.Model, scores []float
 }
 
 // step moves all paths by one frame and returns the best one that ends a phone there.
+//
+//go:norace
 func (l *listener) step(m *acoustic.Model, frame []float32, t int, entry float32) float32 {
 	best := acoustic.Never
 	l.ends[t] = ending{}

@@ -7,6 +7,9 @@
 // neighbours is a chain of three states. Only these context-independent phones are kept: measured on 4 130 phone
 // boundaries of four flite voices, aligning with triphones agrees with PocketSphinx on 96.7 % and without on 96.5 %.
 //
+// The loops over samples, Gaussians and states are marked go:norace: the race detector makes them about fifteen times
+// slower, and each works on memory of its own and on a model that nobody changes.
+//
 // The path of a recording is Cepstra (13 numbers every 10 ms), Features (mean removed, differences added: 39 numbers) and
 // Scores (one number for each senone and frame). Formats: the CMU Sphinx sources are the only documentation; the binary
 // definition file describes itself in its first bytes.

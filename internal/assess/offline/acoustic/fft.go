@@ -35,6 +35,8 @@ func newFFT() *fft {
 }
 
 // power writes |X(k)|² for k from 0 to halfSize of the real signal whose samples 2i and 2i+1 are the parts of in[i].
+//
+//go:norace
 func (f *fft) power(in *[halfSize]complex64, out *[halfSize + 1]float32) {
 	var z [halfSize]complex64
 	for i, r := range f.reversed {
@@ -58,6 +60,8 @@ func (f *fft) power(in *[halfSize]complex64, out *[halfSize + 1]float32) {
 	}
 }
 
+//go:norace
 func conj(z complex64) complex64 { return complex(real(z), -imag(z)) }
 
+//go:norace
 func norm(z complex64) float32 { return real(z)*real(z) + imag(z)*imag(z) }

@@ -122,6 +122,8 @@ func (f *FrontEnd) Features(ctx context.Context, samples []float32, speech []boo
 }
 
 // appendPowers appends the power in each mel filter of the window that starts at a sample.
+//
+//go:norace
 func (f *frontEnd) appendPowers(dst, samples []float32, start int) []float32 {
 	var previous float32
 	if start > 0 {
@@ -149,6 +151,8 @@ func (f *frontEnd) appendPowers(dst, samples []float32, start int) []float32 {
 }
 
 // appendCepstrum appends the cosine transform of the filters' levels.
+//
+//go:norace
 func (f *frontEnd) appendCepstrum(dst, powers []float32) []float32 {
 	var c [CepstrumSize]float32
 	for i := range f.filters {

@@ -1,6 +1,7 @@
 package acoustic
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -68,13 +69,12 @@ func (r *reader) floats(n int) []float32 {
 
 // cString reads a string that a zero byte ends.
 func (r *reader) cString() string {
-	for i, c := range r.data {
-		if c == 0 {
-			return string(r.take(i + 1)[:i])
-		}
-	}
-	if r.err == nil {
+	end := bytes.IndexByte(r.data, 0)
+	if r.err == nil && end < 0 {
 		r.err = errCutShort
 	}
-	return ""
+	if r.err != nil {
+		return ""
+	}
+	return string(r.take(end + 1)[:end])
 }

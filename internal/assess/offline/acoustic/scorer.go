@@ -62,6 +62,8 @@ func (s *Scorer) findTop(feature *[FeatureSize]float32) {
 // nearly always close, and every other one is given up after seven dimensions if it has fallen below them. That changes
 // nothing in the result, because a sum of squares only grows. The loop is unrolled because it is where the assessor
 // spends most of its time (measured in docs/scoring.md).
+//
+//go:norace
 func (b *best) find(x *[CepstrumSize]float32, values []float32) {
 	previous := b.index
 	b.score = [topGaussians]float32{Never, Never, Never, Never}
@@ -89,6 +91,8 @@ func (b *best) find(x *[CepstrumSize]float32, values []float32) {
 }
 
 // insert puts a Gaussian in its place among the best and drops the last.
+//
+//go:norace
 func (b *best) insert(d uint8, v float32) {
 	i := topGaussians - 1
 	for ; i > 0 && v > b.score[i-1]; i-- {
@@ -98,6 +102,8 @@ func (b *best) insert(d uint8, v float32) {
 }
 
 // density is the log density of one Gaussian.
+//
+//go:norace
 func density(x *[CepstrumSize]float32, g *[densitySize]float32) float32 {
 	v := g[0]
 	for i, value := range x {
@@ -108,6 +114,8 @@ func density(x *[CepstrumSize]float32, g *[densitySize]float32) float32 {
 }
 
 // scoreSenones mixes the closest Gaussians with each senone's weights and adds the streams.
+//
+//go:norace
 func (s *Scorer) scoreSenones(out []float32) {
 	m := s.model.mixtures
 	highest := Never
@@ -126,6 +134,7 @@ func (s *Scorer) scoreSenones(out []float32) {
 	}
 }
 
+//go:norace
 func (s *Scorer) mix(b *best, weights []uint8) float32 {
 	sum := b.score[0] - weightStep*float32(weights[b.index[0]])
 	for i := 1; i < topGaussians; i++ {
@@ -152,6 +161,8 @@ func newExponents() *exponents {
 }
 
 // logAdd is log(e^a + e^b).
+//
+//go:norace
 func (e *exponents) logAdd(a, b float32) float32 {
 	if a < b {
 		a, b = b, a
