@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,13 +42,14 @@ type Voice struct {
 	path    string
 	voice   string
 	timeout time.Duration
+	turns   chan struct{} // one for each core: more flites at once only make all of them slower, past the timeout
 }
 
 var _ tts.Synthesizer = (*Voice)(nil)
 
 // New finds flite. The error says how to install it, or which voices there are.
 func New(cfg Config) (*Voice, error) {
-	v := &Voice{voice: cfg.Voice, timeout: cfg.Timeout}
+	v := &Voice{voice: cfg.Voice, timeout: cfg.Timeout, turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	if v.voice == "" {
 		v.voice = voices[0]
 	}
@@ -108,6 +110,12 @@ func (v *Voice) run(ctx context.Context, text string, r tts.Request) (audio.Clip
 		return audio.Clip{}, err
 	}
 	defer func() { _ = out.Close() }()
+	select { // waiting for a turn is not counted against the timeout
+	case v.turns <- struct{}{}:
+		defer func() { <-v.turns }()
+	case <-ctx.Done():
+		return audio.Clip{}, ctx.Err()
+	}
 	_, err = command.Run(ctx, command.Command{
 		Path: v.path,
 		Args: []string{
