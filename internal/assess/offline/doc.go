@@ -14,9 +14,8 @@
 //
 // docs/scoring.md gives every formula and constant with its source.
 //
-// Memory: the model and the dictionary take 12 MB and are shared. A recording needs, for each second, 64 KB of samples,
-// 25 KB of features, 50 KB of scores, and 100 bytes for each phone and 400 for each word of its text for the way back of
-// the search: about 0.2 MB a second for a sentence of ten words and 0.3 MB for one of sixty.
+// Memory: the model and the dictionary take 6 MB and are shared. docs/scoring.md says what a recording takes: about 0.3 MB
+// for each second of a sentence of ten words, and half as much again with sixty.
 //
 // What it does not do: words that were inserted are heard as other speech and lower the fluency, but are not reported
 // as insertions, since their text is not known. Prosody is not measured. Phones are told apart without their neighbours.
