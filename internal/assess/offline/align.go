@@ -74,7 +74,7 @@ func (a *aligner) reset(g *graph, frames int) {
 func (a *aligner) step(g *graph, steps []uint8) {
 	for i := len(g.nodes) - 1; i >= 0; i-- {
 		n, s := &g.nodes[i], &a.states[i]
-		entry := a.joints[n.joint] + n.extra
+		entry := a.joints[n.joint] - n.cost
 		if n.from >= 0 {
 			entry = a.states[n.from][2] + g.nodes[n.from].moves.Leave[2]
 		}

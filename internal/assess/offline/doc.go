@@ -14,8 +14,8 @@
 //
 // docs/scoring.md gives every formula and constant with its source.
 //
-// Memory: the model and the dictionary take 6 MB and are shared. docs/scoring.md says what a recording takes: about 0.3 MB
-// for each second of a sentence of ten words, and half as much again with sixty.
+// Memory: the model and the dictionary take 6 MB and are shared. docs/scoring.md says what a recording takes: about 0.2 MB
+// for each second of a sentence of ten words, and 0.3 MB with sixty.
 //
 // What it does not do: words that were inserted are heard as other speech and lower the fluency, but are not reported
 // as insertions, since their text is not known. Prosody is not measured. Phones are told apart without their neighbours.

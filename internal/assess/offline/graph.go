@@ -18,7 +18,7 @@ type node struct {
 	joint   int32
 	leadsTo int32   // the joint it ends in, or -1: the next node follows
 	word    int32   // target word, or nobody
-	extra   float32 // added to the log likelihood of entering it
+	cost    float32 // of entering it
 }
 
 // joint is a place between words. From it start the next word's pronunciations, silence and filler; the latter two lead
@@ -59,7 +59,7 @@ func (g *graph) addJoint() int32 {
 	j := int32(len(g.joints))
 	g.joints = append(g.joints, joint{skipFrom: -1})
 	silence := g.model.Silence()
-	g.add(node{phone: silence, scores: g.model.SenonesOf(silence), moves: *g.model.TransitionsOf(silence), from: -1, joint: j, leadsTo: j, word: nobody, extra: g.tuning.silenceCost})
+	g.add(node{phone: silence, scores: g.model.SenonesOf(silence), moves: *g.model.TransitionsOf(silence), from: -1, joint: j, leadsTo: j, word: nobody, cost: g.tuning.silenceCost})
 	g.addFiller(j)
 	return j
 }
@@ -67,9 +67,9 @@ func (g *graph) addJoint() int32 {
 // addFiller adds other speech of at least fillerNodes x 3 frames.
 func (g *graph) addFiller(j int32) {
 	speech := uint16(g.model.Senones())
-	n := node{filler: true, scores: [acoustic.States]uint16{speech, speech, speech}, from: -1, joint: j, leadsTo: -1, word: nobody, extra: g.tuning.fillerCost}
+	n := node{filler: true, scores: [acoustic.States]uint16{speech, speech, speech}, from: -1, joint: j, leadsTo: -1, word: nobody, cost: g.tuning.fillerCost}
 	for range g.tuning.fillerNodes - 1 {
-		n.from, n.extra = g.add(n), 0
+		n.from, n.cost = g.add(n), 0
 	}
 	n.leadsTo = j
 	g.add(n)

@@ -44,10 +44,10 @@ func TestSoundsThatAreNoSpeechAreRefused(t *testing.T) {
 		"chord": func(at float64) float64 {
 			return (math.Sin(2*math.Pi*262*at) + math.Sin(2*math.Pi*330*at) + math.Sin(2*math.Pi*392*at)) / 3
 		},
-		"melody":  func(at float64) float64 { return math.Sin(2 * math.Pi * 220 * math.Pow(2, math.Floor(at*4)/12) * at) },
-		"knocks":  func(at float64) float64 { return math.Sin(2*math.Pi*150*at) * math.Exp(-30*math.Mod(at, 0.5)) },
-		"square":  func(at float64) float64 { return math.Copysign(1, math.Sin(2*math.Pi*120*at)) },
-		"noise":   func(at float64) float64 { return math.Mod(math.Sin(at*16000*12.9898)*43758.5453, 1) },
+		"melody": func(at float64) float64 { return math.Sin(2 * math.Pi * 220 * math.Pow(2, math.Floor(at*4)/12) * at) },
+		"knocks": func(at float64) float64 { return math.Sin(2*math.Pi*150*at) * math.Exp(-30*math.Mod(at, 0.5)) },
+		"square": func(at float64) float64 { return math.Copysign(1, math.Sin(2*math.Pi*120*at)) },
+		"noise":  func(at float64) float64 { return math.Mod(math.Sin(at*16000*12.9898)*43758.5453, 1) },
 		"bursts": func(at float64) float64 {
 			return math.Mod(math.Sin(at*16000*78.233)*43758.5453, 1) * math.Round(math.Mod(at*3, 1))
 		},
