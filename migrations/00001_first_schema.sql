@@ -145,6 +145,14 @@ CREATE TABLE object_spool (
 );
 CREATE INDEX object_spool_evaluation ON object_spool (evaluation_id);
 
+-- Recordings that are on their way into the object store while no evaluation names them. A row is written before the recording is put
+-- and goes in the transaction that makes the evaluation; what stays is removed, and then its row.
+CREATE TABLE unclaimed_recordings (
+    evaluation_id text PRIMARY KEY,                  -- no reference: there is no such evaluation yet, and often never
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    given_up      boolean NOT NULL DEFAULT false     -- being removed: the evaluation cannot be made any more
+);
+
 CREATE TABLE idempotency_keys (
     user_id       text NOT NULL REFERENCES users ON DELETE CASCADE,
     key           text NOT NULL,
@@ -167,4 +175,4 @@ CREATE TABLE audit (
 
 -- +goose Down
 
-DROP TABLE audit, idempotency_keys, object_spool, outbox, stage_runs, jobs, stages, artifacts, evaluations, secrets, api_keys, users;
+DROP TABLE audit, idempotency_keys, unclaimed_recordings, object_spool, outbox, stage_runs, jobs, stages, artifacts, evaluations, secrets, api_keys, users;

@@ -47,7 +47,7 @@ func (s *Stage) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, er
 	if j.EvaluationID == "" { // its prefix would be that of all
 		return pipeline.Result{}, pipeline.Permanent(fmt.Errorf("job %s names no evaluation", j.ID))
 	}
-	if err := s.objects.DeletePrefix(ctx, "evaluations/"+j.EvaluationID+"/"); err != nil {
+	if err := s.objects.DeletePrefix(ctx, evaluation.ObjectPrefix(j.EvaluationID)); err != nil {
 		return pipeline.Result{}, away("s3", fmt.Errorf("remove objects: %w", err))
 	}
 	if err := s.snapshots.Remove(ctx, []string{j.EvaluationID}); err != nil {

@@ -108,6 +108,9 @@ type ErrorView struct {
 // Path is the evaluation's own path on the API.
 func Path(id string) string { return "/v1/evaluations/" + id }
 
+// ObjectPrefix is where everything of one evaluation, and nothing else, is in the object store.
+func ObjectPrefix(id string) string { return "evaluations/" + id + "/" }
+
 // View renders the evaluation without its words, as progress messages carry it.
 func (e *Evaluation) View() View {
 	v := View{

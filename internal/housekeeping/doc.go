@@ -10,6 +10,8 @@
 //     that was killed costs the jobs of the last second, which it had not written to disk. Jobs that have an entry, a delayed
 //     one too, are left alone however long they wait or run.
 //   - Spool, every 5 s: what the object store did not take is stored there, the oldest first.
+//   - Unclaimed recordings, every minute: a recording that was announced ten minutes ago and has no evaluation is given up, so that
+//     none can claim it any more, removed from the object store, and forgotten last.
 //   - Trim, every minute: streams keep acknowledged entries for a time, so that they can be read and replayed.
 //   - Idempotency keys expire after a day, every 10 minutes.
 //   - Partitions for three months ahead, every hour.

@@ -43,6 +43,13 @@ type Records interface {
 	ExpireIdempotency(ctx context.Context, olderThan time.Duration) error
 }
 
+// Recordings are those that were announced before they were put into the object store.
+type Recordings interface {
+	// GiveUp lists evaluations that did not claim theirs in time and cannot any more, until they are forgotten.
+	GiveUp(ctx context.Context, olderThan time.Duration, limit int) (evaluationIDs []string, err error)
+	Forget(ctx context.Context, evaluationID string) error
+}
+
 // Streams is what Redis has of each stage.
 type Streams interface {
 	Enqueue(ctx context.Context, entries []pipeline.Entry) error
@@ -64,6 +71,8 @@ type Spool interface {
 // Objects is the object store.
 type Objects interface {
 	Put(ctx context.Context, key, contentType string, body []byte) error
+	// DeletePrefix removes everything under a prefix; nothing there is no error.
+	DeletePrefix(ctx context.Context, prefix string) error
 }
 
 // Upkeep is all that is asked of the database.
@@ -71,6 +80,7 @@ type Upkeep interface {
 	Leader
 	Jobs
 	Records
+	Recordings
 }
 
 // Keeper does the housekeeping.
@@ -113,6 +123,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		{name: "check markers", every: 2 * time.Second, do: k.checkMarkers},
 		{name: "sweep", every: 10 * time.Second, do: s.sweep},
 		{name: "upload spool", every: 5 * time.Second, most: time.Minute, do: k.upload},
+		{name: "remove unclaimed recordings", every: time.Minute, do: k.removeUnclaimed},
 		{name: "trim streams", every: time.Minute, do: k.trim},
 		{name: "expire idempotency keys", every: 10 * time.Minute, do: k.expire},
 		{name: "make partitions", every: time.Hour, do: k.partition},

@@ -49,12 +49,14 @@ type world struct {
 	trims    int
 	expiries int
 	months   int
+	waiting  map[string]time.Time // announced recordings, by evaluation
 }
 
 func newWorld() *world {
 	return &world{
 		start: time.Now(), open: map[string]pipeline.Entry{}, touched: map[string]time.Time{}, entries: map[string]int{},
 		markers: map[evaluation.StageName]string{}, spool: map[string]string{}, objects: map[string]string{}, enqueues: -1,
+		waiting: map[string]time.Time{},
 	}
 }
 
@@ -202,6 +204,34 @@ func (w *world) Put(_ context.Context, key, contentType string, body []byte) err
 		w.objects[key] = contentType + " " + string(body)
 	}
 	return w.s3
+}
+
+func (w *world) DeletePrefix(_ context.Context, prefix string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.s3 == nil {
+		maps.DeleteFunc(w.objects, func(key, _ string) bool { return strings.HasPrefix(key, prefix) })
+	}
+	return w.s3
+}
+
+func (w *world) GiveUp(_ context.Context, olderThan time.Duration, limit int) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(w.waiting)) {
+		if time.Since(w.waiting[id]) > olderThan && len(ids) < limit {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+func (w *world) Forget(_ context.Context, id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.waiting, id)
+	return nil
 }
 
 func (w *world) add(stage evaluation.StageName, n int) {
@@ -400,6 +430,39 @@ func TestSpoolIsUploadedWhenS3IsBack(t *testing.T) {
 		w.set(func() {
 			if len(w.spool) != 0 || len(w.objects) != 29 || w.objects["evaluations/e00/recording.wav"] != "audio/wav body" {
 				t.Errorf("%d left in the spool, %d stored, want 0 and 29", len(w.spool), len(w.objects))
+			}
+		})
+	})
+}
+
+func TestUnclaimedRecordingsAreRemoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		for i := range 250 {
+			id := fmt.Sprintf("eval_%03d", i)
+			w.waiting[id], w.objects["evaluations/"+id+"/recording.wav"] = time.Now(), "recording"
+		}
+		w.objects["evaluations/eval_claimed/recording.wav"] = "recording"
+		keep(t, w)
+		pass(10 * time.Minute)
+		w.set(func() {
+			if len(w.objects) != 251 {
+				t.Errorf("%d recordings after 10 minutes, want all 251: their requests may still run", len(w.objects))
+			}
+			w.s3 = errAway
+		})
+		pass(5 * time.Minute)
+		w.set(func() {
+			if len(w.waiting) != 250 {
+				t.Errorf("%d recordings are not forgotten while the object store is away, want 250", len(w.waiting))
+			}
+			w.s3 = nil
+		})
+		pass(2 * time.Minute)
+		w.set(func() {
+			if _, kept := w.objects["evaluations/eval_claimed/recording.wav"]; len(w.objects) != 1 || !kept || len(w.waiting) != 0 {
+				t.Errorf("%d recordings and %d notes are left, want the claimed recording alone", len(w.objects), len(w.waiting))
 			}
 		})
 	})

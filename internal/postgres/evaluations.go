@@ -26,17 +26,22 @@ const insertEvaluation = `
 		@accuracy, @fluency, @integrity, @prosody, @level, @words, @waiting_for, @failure)`
 
 // Create stores a new evaluation with its artifacts, the jobs that can start, what the outbox has to send, the recording if the
-// object store did not take it, and the result of its idempotency key: all or nothing. Errors: [evaluation.ErrFull] when the spool
-// takes no more, [evaluation.ErrIdempotencyConflict] when the key is not reserved any more or another request was stored under it.
+// object store did not take it, and the result of its idempotency key, and claims the recording: all or nothing. Errors:
+// [evaluation.ErrFull] when the spool takes no more, [evaluation.ErrIdempotencyConflict] when the key is not reserved any more or
+// another request was stored under it, [evaluation.ErrUnavailable] also when the recording was announced so long ago that it was
+// given up.
 func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error {
 	args, err := fromEvaluation(e)
 	if err != nil {
 		return fmt.Errorf("create evaluation %s: %w", e.ID, err)
 	}
 	err = s.db.with(ctx, "create evaluation "+e.ID, func(ctx context.Context, c *pgx.Conn) error {
-		var full, conflict bool
+		var full, conflict, givenUp bool
 		b := beginBatch()
 		b.Queue(insertEvaluation, args)
+		if opt.Announced {
+			b.Queue(`DELETE FROM unclaimed_recordings WHERE evaluation_id = $1 AND NOT given_up`, e.ID).Exec(none(&givenUp))
+		}
 		for _, a := range e.Artifacts {
 			queueArtifact(b, insertArtifact, e.ID, a)
 		}
@@ -57,6 +62,8 @@ func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt 
 			return evaluation.ErrIdempotencyConflict
 		case full:
 			return evaluation.ErrFull
+		case givenUp:
+			return fmt.Errorf("its recording was given up: %w", evaluation.ErrUnavailable)
 		}
 		return commit(ctx, c, &pgx.Batch{})
 	})
