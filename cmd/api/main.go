@@ -75,7 +75,7 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 		return err
 	}
 	evaluations := postgres.NewEvaluations(p.DB)
-	reception := intake.New(intake.Deps{
+	reception := intake.New(cfg.Intake, intake.Deps{
 		Assessor: assessor, Decoder: decoder, Gate: audio.Check, Recordings: store, Evaluations: evaluations,
 		Idempotency: postgres.NewIdempotency(p.DB), Log: p.Log,
 	})

@@ -34,6 +34,8 @@ type Tickets interface {
 
 // Intake takes recordings in.
 type Intake interface {
+	// Admit takes a place, to be given back with leave; a [*evaluation.Refusal] when too many requests are in progress.
+	Admit() (leave func(), err error)
 	Create(ctx context.Context, req intake.Request) (e *evaluation.Evaluation, replayed bool, err error)
 }
 

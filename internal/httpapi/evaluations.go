@@ -63,6 +63,11 @@ var (
 
 func createEvaluation(in Intake, tickets Tickets, log *slog.Logger) func(context.Context, *createInput) (*createOutput, error) {
 	return func(ctx context.Context, input *createInput) (*createOutput, error) {
+		leave, err := in.Admit() // before the recording takes memory
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
 		req, err := intakeRequest(input)
 		if err != nil {
 			return nil, err

@@ -30,6 +30,7 @@ const (
 // world is everything behind the API. Tests replace the functions they are about.
 type world struct {
 	authenticate func(key string) (account.Caller, error)
+	admit        func() (func(), error)
 	issue        func(userID, id string) (string, error)
 	redeem       func(ticket, id string) (account.Caller, error)
 	create       func(ctx context.Context, req intake.Request) (*evaluation.Evaluation, bool, error)
@@ -89,6 +90,7 @@ func newWorld() *world {
 	w.create = func(context.Context, intake.Request) (*evaluation.Evaluation, bool, error) {
 		return sample(), false, nil
 	}
+	w.admit = func() (func(), error) { return func() {}, nil }
 	w.get = func(userID, id string) (*evaluation.Evaluation, error) {
 		if userID != "user_ann" || id != annsEval {
 			return nil, evaluation.ErrNotFound
@@ -124,6 +126,8 @@ func (w *world) Issue(_ context.Context, userID, id string) (string, error) {
 func (w *world) Redeem(_ context.Context, ticket, id string) (account.Caller, error) {
 	return w.redeem(ticket, id)
 }
+
+func (w *world) Admit() (func(), error) { return w.admit() }
 
 func (w *world) Create(ctx context.Context, req intake.Request) (*evaluation.Evaluation, bool, error) {
 	return w.create(ctx, req)

@@ -64,6 +64,46 @@ func TestEndlessUploadIsNotReadBeyondTheLimit(t *testing.T) {
 	}
 }
 
+// A request that finds no place is refused before its recording is read, and every other gives its place back.
+func TestUploadTakesAPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	taken := 0
+	w.admit = func() (func(), error) {
+		taken++
+		return func() { taken-- }, nil
+	}
+	w.create = func(context.Context, intake.Request) (*evaluation.Evaluation, bool, error) {
+		if taken != 1 {
+			t.Errorf("%d places are taken while the recording is scored, want 1", taken)
+		}
+		return sample(), false, nil
+	}
+	h := w.handler(t)
+	if answer := do(h, post(audioPart, textPart)); answer.Code != 201 || taken != 0 {
+		t.Errorf("answer = %d with %d places taken after it, want 201 and 0", answer.Code, taken)
+	}
+	if answer := do(h, post(textPart)); answer.Code != 400 || taken != 0 {
+		t.Errorf("answer to a bad form = %d with %d places taken after it, want 400 and 0", answer.Code, taken)
+	}
+	w.admit = func() (func(), error) {
+		return nil, &evaluation.Refusal{Problem: "assessor-unavailable", Message: "Too many.", RetryAfter: 2 * time.Second}
+	}
+	body := &countingReader{}
+	r := httptest.NewRequest("POST", "/v1/evaluations", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	r.Header.Set("Authorization", "Bearer "+annsKey)
+	r.ContentLength = 10 * mb
+	answer := do(h, r)
+	wantProblem(t, answer, 503, "assessor-unavailable")
+	if got := answer.Header().Get("Retry-After"); got != "2" {
+		t.Errorf("Retry-After = %q, want 2", got)
+	}
+	if body.read > 512<<10 { // what is left of a request is read a little, so that a client can read the answer
+		t.Errorf("%d KB of the recording were read", body.read>>10)
+	}
+}
+
 // A client that sends everything before it reads gets the refusal, not a reset connection.
 func TestRefusedUploadIsAnswered(t *testing.T) {
 	t.Parallel()

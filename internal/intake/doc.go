@@ -1,12 +1,18 @@
 // Package intake takes a recording in: it checks, decodes, scores and stores it, so that afterwards either the whole evaluation
 // exists or nothing of it.
 //
-//	check text --> reserve idempotency key --> decode --> gate --+--> score ------------------+--> one transaction
-//	                                                             +--> put into object store --+
+//	admit --> check text --> reserve idempotency key --> decode --> gate --+--> score ----------------------------+--> one transaction
+//	                                                                       +--> announce --> put into object store --+
 //
 // The object store gets the recording while it is scored, and half a second more. If it has not taken it by then, the
 // recording goes into the spool, in the same transaction as the evaluation, and housekeeping uploads it later; the client does not
 // notice. An upload that was given up may still arrive: it would put the same bytes under the same key.
+//
+// # Bounds
+//
+// A request takes a place before its recording is read ([Service.Admit], [Config].Max), so that memory is bounded; one that finds none
+// is refused at once. As many recordings are decoded at a time as there are cores, and as many are scored (package
+// assess/offline). Decoding and scoring with all waiting take at most 45 s.
 //
 // # When it is refused or fails
 //
@@ -15,13 +21,9 @@
 // and the transaction has begun, a client that goes away changes nothing: the evaluation is stored, and the same idempotency key
 // finds it.
 //
-// If the connection to the database breaks inside the transaction, nobody knows whether it was committed. The recording is
-// then kept until the database says, some time later, that there is no such evaluation.
-//
-// # What it does not do
-//
-// If the process dies between the put and the transaction, the recording stays in the object store without an
-// evaluation. It cannot be reached through the API. Its key, evaluations/<id>/recording.<format>, carries its time of
-// creation (a ULID), and no row has that id: that is how to recognize one. A record of each put in the database before it happens
-// would avoid it, at the price of a transaction more for every recording.
+// A recording is announced before it is put: a row says that it may be in the object store with no evaluation. The transaction that
+// makes the evaluation claims the recording: it takes the row away. A row that stays for ten minutes, because the recording was refused, the
+// process died, the connection broke inside a transaction that was not committed, or an upload arrived after all, is given up by
+// housekeeping: nobody can claim it any more, then its objects are removed, then the row. A request that was frozen for so
+// long, as on a machine that slept, finds that it cannot claim its recording, and fails.
 package intake

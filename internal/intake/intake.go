@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -29,10 +30,28 @@ const (
 	releaseTimeout = 3 * time.Second
 	// cleanupTimeout bounds the removal of a recording that was not used: the object store's own 30 s, and some.
 	cleanupTimeout = 40 * time.Second
-	// doubtPause is how long a commit of unknown outcome may still come true: longer than storeTimeout and than the server
-	// needs to notice a closed connection while a statement runs.
-	doubtPause = 30 * time.Second
+	// workTimeout bounds decoding and scoring with all waiting for a turn. With it a request that took its whole minute to arrive is
+	// still answered within the server's two; halved, a full queue of the longest recordings would be refused after its work.
+	workTimeout = 45 * time.Second
+	// retryAfter is what a request is told that finds the house full: recordings come and go within about that time.
+	retryAfter = 2 * time.Second
+	defaultMax = 64
 )
+
+// Config bounds what is taken in at once.
+type Config struct {
+	// Max is how many requests may be in progress, from the first byte of their recordings on; beyond it they are refused. Each may
+	// hold a recording of 10 MB. Default 64; 0 means 64 too.
+	Max int `env:"INTAKE_MAX" envDefault:"64"`
+}
+
+// Validate reports a number that cannot be.
+func (c Config) Validate() error {
+	if c.Max < 0 {
+		return fmt.Errorf("INTAKE_MAX is %d; it must not be negative", c.Max)
+	}
+	return nil
+}
 
 // Assessor scores an utterance.
 type Assessor interface {
@@ -55,8 +74,11 @@ type Recordings interface {
 
 // Evaluations stores evaluations.
 type Evaluations interface {
-	// Create stores an evaluation and all that follows from it, or nothing. The error wraps [evaluation.ErrFull] when the
-	// spool takes no more.
+	// Announce notes that a recording is about to be put into the object store. Housekeeping removes it if Create does not claim it
+	// within some minutes.
+	Announce(ctx context.Context, evaluationID string) error
+	// Create stores an evaluation and all that follows from it, and claims its recording, or does nothing. The error wraps
+	// [evaluation.ErrFull] when the spool takes no more.
 	Create(ctx context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error
 	// Get finds an evaluation of the user; [evaluation.ErrNotFound] if there is none.
 	Get(ctx context.Context, userID, id string) (*evaluation.Evaluation, error)
@@ -97,26 +119,44 @@ type Request struct {
 
 // Service takes recordings in. It is safe for concurrent use.
 type Service struct {
-	d Deps
+	d        Deps
+	places   chan struct{} // one for each request in progress
+	decoding chan struct{} // one for each core that decodes
 
 	cleanup sync.WaitGroup
-	closing chan struct{} // closed by Close
-	close   sync.Once
 }
 
 // New makes a service.
-func New(d Deps) *Service { return &Service{d: d, closing: make(chan struct{})} }
+func New(cfg Config, d Deps) *Service {
+	if cfg.Max <= 0 {
+		cfg.Max = defaultMax
+	}
+	return &Service{d: d, places: make(chan struct{}, cfg.Max), decoding: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
 
 // Close waits until unused recordings are removed. Create must not be called any more.
-func (s *Service) Close() {
-	s.close.Do(func() { close(s.closing) })
-	s.cleanup.Wait()
+func (s *Service) Close() { s.cleanup.Wait() }
+
+// Admit takes a place for a request, to be called before its recording is read; leave gives it back. The error is a
+// [*evaluation.Refusal], assessor-unavailable, when too many requests are in progress.
+func (s *Service) Admit() (leave func(), err error) {
+	select {
+	case s.places <- struct{}{}:
+		return sync.OnceFunc(func() { <-s.places }), nil
+	default:
+		return nil, busy("Too many recordings are being taken in right now. Please try again in a moment.")
+	}
+}
+
+func busy(message string) error {
+	return &evaluation.Refusal{Problem: "assessor-unavailable", Message: message, RetryAfter: retryAfter}
 }
 
 // Create takes a recording in and returns its evaluation; replayed says that an earlier request with the same idempotency
 // key made it. Errors: a [*evaluation.Refusal] for what cannot be scored, the idempotency sentinels,
 // [evaluation.ErrFull] and [evaluation.ErrUnavailable] when it cannot be stored now. An error means that nothing is stored, except
-// that after ErrUnavailable from the transaction itself it may be; the same idempotency key tells.
+// that after ErrUnavailable from the transaction itself it may be; the same idempotency key tells. The caller holds a place
+// ([Service.Admit]).
 func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evaluation, replayed bool, err error) {
 	if req.TargetText, err = evaluation.CheckText(req.TargetText, req.Language); err != nil {
 		return nil, false, err
@@ -145,20 +185,23 @@ func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evalua
 }
 
 func (s *Service) take(ctx context.Context, req Request, digest []byte) (*evaluation.Evaluation, error) {
-	clip, info, err := s.d.Decoder.Decode(ctx, req.Audio)
+	work, cancel := context.WithTimeout(ctx, workTimeout)
+	defer cancel()
+	clip, info, err := s.decode(work, req.Audio)
 	if err != nil {
-		return nil, fmt.Errorf("decode recording: %w", err)
-	}
-	if err := s.d.Gate(clip); err != nil {
-		return nil, err
+		return nil, tooSlow(ctx, err)
 	}
 	e := newEvaluation(req, info, digest)
-	put := s.startPut(ctx, e.Recording, req.Audio)
-	if err := s.score(ctx, e, clip.Samples); err != nil {
+	put := s.startPut(ctx, e, req.Audio)
+	if err := s.score(work, e, clip.Samples); err != nil {
 		s.discard(put, e)
-		return nil, err
+		return nil, tooSlow(ctx, err)
 	}
-	opt := evaluation.CreateOptions{IdempotencyKey: req.IdempotencyKey, Traceparent: req.Traceparent}
+	if err := <-put.announced; err != nil {
+		put.cancel()
+		return nil, fmt.Errorf("announce the recording of %s: %w", e.ID, err)
+	}
+	opt := evaluation.CreateOptions{IdempotencyKey: req.IdempotencyKey, Announced: true, Traceparent: req.Traceparent}
 	if err := put.wait(putGrace); err != nil {
 		s.d.Log.Warn("recording goes into the spool", telemetry.KeyEvaluation, e.ID, telemetry.KeyErr, err)
 		opt.Spooled = req.Audio
@@ -168,10 +211,36 @@ func (s *Service) take(ctx context.Context, req Request, digest []byte) (*evalua
 		return nil, fmt.Errorf("client went away: %w", err)
 	}
 	if err := s.store(ctx, e, opt); err != nil {
-		s.settleDoubt(put, e, err)
+		if !outcomeUnknown(err) {
+			s.discard(put, e)
+		}
 		return nil, err
 	}
 	return e, nil
+}
+
+// decode decodes a recording and passes it through the gate, on as many cores at once as there are.
+func (s *Service) decode(ctx context.Context, data []byte) (audio.Clip, audio.Info, error) {
+	select {
+	case s.decoding <- struct{}{}:
+	case <-ctx.Done():
+		return audio.Clip{}, audio.Info{}, fmt.Errorf("wait to decode: %w", ctx.Err())
+	}
+	defer func() { <-s.decoding }()
+	clip, info, err := s.d.Decoder.Decode(ctx, data)
+	if err != nil {
+		return audio.Clip{}, info, fmt.Errorf("decode recording: %w", err)
+	}
+	return clip, info, s.d.Gate(clip)
+}
+
+// tooSlow makes a refusal of an error that came because workTimeout passed, and not because the client, whose context ctx is, went
+// away.
+func tooSlow(ctx context.Context, err error) error {
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return busy("The recording could not be scored in time. Please try again in a moment.")
+	}
+	return err
 }
 
 // score sets the assessment. The overall score and the level are ours whoever measured the rest, so that scores compare.
@@ -213,14 +282,11 @@ func newEvaluation(req Request, info audio.Info, digest []byte) *evaluation.Eval
 		TargetText: req.TargetText, Language: req.Language, Category: req.Category,
 		FeedbackLanguage: req.FeedbackLanguage, DemoMode: req.DemoMode,
 		Recording: evaluation.Recording{
-			ObjectKey: objectPrefix(id) + "recording." + info.Format, Format: info.Format, ContentType: info.ContentType,
+			ObjectKey: evaluation.ObjectPrefix(id) + "recording." + info.Format, Format: info.Format, ContentType: info.ContentType,
 			Bytes: int64(len(req.Audio)), SHA256: digest, Duration: info.Duration,
 		},
 	}
 }
-
-// objectPrefix is where all objects of one evaluation are.
-func objectPrefix(id string) string { return "evaluations/" + id + "/" }
 
 // fingerprint is the same for requests that ask for the same: fields and content, not the bytes of the request.
 func fingerprint(req Request, digest []byte) []byte {
@@ -234,7 +300,8 @@ func fingerprint(req Request, digest []byte) []byte {
 	return sum[:]
 }
 
-// outcomeUnknown reports whether a transaction that ended with err may have been committed.
+// outcomeUnknown reports whether a transaction that ended with err may have been committed. Its recording is then left where it is:
+// either it is claimed, or housekeeping removes it.
 func outcomeUnknown(err error) bool {
 	return errors.Is(err, evaluation.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }

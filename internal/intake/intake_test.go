@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +30,10 @@ type world struct {
 	decode  func() error
 	gate    func(audio.Clip) error
 	release func() error
+	note    func() error // announces
 
 	mu       sync.Mutex
+	waiting  map[string]bool // announced and not claimed
 	objects  map[string][]byte
 	stored   map[string]*evaluation.Evaluation
 	options  map[string]evaluation.CreateOptions
@@ -46,12 +49,12 @@ type reservation struct {
 func newWorld() *world {
 	return &world{
 		objects: map[string][]byte{}, stored: map[string]*evaluation.Evaluation{},
-		options: map[string]evaluation.CreateOptions{}, keys: map[string]*reservation{},
+		options: map[string]evaluation.CreateOptions{}, keys: map[string]*reservation{}, waiting: map[string]bool{},
 	}
 }
 
 func (w *world) service() *intake.Service {
-	return intake.New(intake.Deps{
+	return intake.New(intake.Config{Max: 2}, intake.Deps{
 		Assessor: w, Decoder: w, Gate: w.check, Recordings: w, Evaluations: w, Idempotency: w, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -86,7 +89,27 @@ func (w *world) Decode(context.Context, []byte) (audio.Clip, audio.Info, error) 
 	return audio.Clip{Rate: 16000, Samples: make([]int16, 16000)}, audio.Info{Format: "wav", ContentType: "audio/wav", Duration: time.Second}, nil
 }
 
+func (w *world) Announce(_ context.Context, id string) error {
+	if w.note != nil {
+		if err := w.note(); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting[id] = true
+	return nil
+}
+
+var errUnannounced = errors.New("the recording was not announced")
+
 func (w *world) Put(ctx context.Context, key, _ string, body []byte) error {
+	w.mu.Lock()
+	announced := w.waiting[strings.Split(key, "/")[1]]
+	w.mu.Unlock()
+	if !announced {
+		return errUnannounced
+	}
 	if w.put != nil {
 		if err := w.put(ctx); err != nil {
 			return err
@@ -123,6 +146,9 @@ func (w *world) keep(e *evaluation.Evaluation, opt evaluation.CreateOptions) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stored[e.ID], w.options[e.ID] = e, opt
+	if opt.Announced {
+		delete(w.waiting, e.ID)
+	}
 	if opt.IdempotencyKey != "" {
 		w.keys[e.UserID+" "+opt.IdempotencyKey].evaluationID = e.ID
 	}
@@ -225,7 +251,10 @@ func TestCreateStoresTheWholeEvaluation(t *testing.T) {
 	if !bytes.Equal(w.objects[wantRecording.ObjectKey], r.Audio) || w.stored[e.ID] != e {
 		t.Error("recording or evaluation is not stored")
 	}
-	if diff := cmp.Diff(evaluation.CreateOptions{Traceparent: r.Traceparent}, w.options[e.ID]); diff != "" {
+	if len(w.waiting) != 0 {
+		t.Error("the recording is not claimed")
+	}
+	if diff := cmp.Diff(evaluation.CreateOptions{Announced: true, Traceparent: r.Traceparent}, w.options[e.ID]); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }
@@ -456,35 +485,172 @@ func TestClientGoesAwayInsideTheTransaction(t *testing.T) {
 	}
 }
 
+// When nobody knows whether the transaction was committed, the recording stays, for the evaluation or for housekeeping.
 func TestCommitOfUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld()
-				w.create = func(_ context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error {
-					if committed {
-						go func() { // the server finishes the commit after the connection broke
-							_ = wait(context.Background(), 5*time.Second)
-							w.keep(e, opt)
-						}()
-					}
-					return fmt.Errorf("commit: %w", evaluation.ErrUnavailable)
+			w := newWorld()
+			w.create = func(_ context.Context, e *evaluation.Evaluation, opt evaluation.CreateOptions) error {
+				if committed {
+					w.keep(e, opt)
 				}
-				s := w.service()
-				if _, _, err := s.Create(t.Context(), request()); !errors.Is(err, evaluation.ErrUnavailable) {
-					t.Fatalf("Create = %v, want ErrUnavailable", err)
-				}
-				_ = wait(t.Context(), time.Minute)
-				synctest.Wait()
-				s.Close()
-				if got := len(w.objects) == 1; got != committed {
-					t.Errorf("recording kept = %v, want %v", got, committed)
-				}
-			})
+				return fmt.Errorf("commit: %w", evaluation.ErrUnavailable)
+			}
+			s := w.service()
+			if _, _, err := s.Create(t.Context(), request()); !errors.Is(err, evaluation.ErrUnavailable) {
+				t.Fatalf("Create = %v, want ErrUnavailable", err)
+			}
+			s.Close()
+			if len(w.objects) != 1 {
+				t.Errorf("%d recordings are left, want 1", len(w.objects))
+			}
+			if got := len(w.waiting) == 0; got != committed {
+				t.Errorf("claimed = %v, want %v", got, committed)
+			}
 		})
 	}
+}
+
+// What a refusal could not remove, a kill or a late upload among it, is still announced.
+func TestRefusedRecordingStaysAnnounced(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.assess = func(context.Context) (*evaluation.Assessment, error) {
+		return nil, evaluation.Refuse("text-mismatch", "")
+	}
+	s := w.service()
+	if _, _, err := s.Create(t.Context(), request()); err == nil {
+		t.Fatal("Create succeeded")
+	}
+	s.Close()
+	if len(w.waiting) != 1 || len(w.objects) != 0 {
+		t.Errorf("%d recordings are announced and %d stored, want 1 and 0", len(w.waiting), len(w.objects))
+	}
+}
+
+func TestWhatIsRefusedBeforeScoringIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.gate = func(audio.Clip) error { return evaluation.Refuse("too-quiet", "") }
+	s := w.service()
+	if _, _, err := s.Create(t.Context(), request()); err == nil {
+		t.Fatal("Create succeeded")
+	}
+	s.Close()
+	if len(w.waiting) != 0 {
+		t.Error("a recording that is not put was announced")
+	}
+}
+
+func TestNothingIsPutUnannounced(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.note = func() error { return evaluation.ErrUnavailable }
+	w.put = func(context.Context) error { t.Error("the recording was put"); return nil }
+	s := w.service()
+	if _, _, err := s.Create(t.Context(), keyed()); !errors.Is(err, evaluation.ErrUnavailable) {
+		t.Errorf("Create while the database is away = %v, want ErrUnavailable", err)
+	}
+	s.Close()
+	w.wantNothing(t)
+}
+
+func TestAdmit(t *testing.T) {
+	t.Parallel()
+	s := newWorld().service()
+	first, err := s.Admit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := s.Admit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Admit()
+	wantBusy(t, err)
+	first()
+	first() // gives its place back once
+	if third, err := s.Admit(); err != nil {
+		t.Errorf("Admit when a place is free = %v", err)
+	} else {
+		_, err = s.Admit()
+		wantBusy(t, err)
+		third()
+	}
+	second()
+}
+
+// wantBusy checks for a refusal that asks to come back soon.
+func wantBusy(t *testing.T, err error) {
+	t.Helper()
+	var refusal *evaluation.Refusal
+	if !errors.As(err, &refusal) || refusal.Problem != "assessor-unavailable" || refusal.RetryAfter <= 0 || refusal.Message == "" {
+		t.Errorf("error %v, want assessor-unavailable with RetryAfter", err)
+	}
+}
+
+// As many recordings are decoded at once as there are cores, and a client that goes away waits no longer.
+func TestDecodingIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		running, most := 0, 0
+		w.decode = func() error {
+			w.mu.Lock()
+			running++
+			most = max(most, running)
+			w.mu.Unlock()
+			_ = wait(context.Background(), time.Second)
+			w.mu.Lock()
+			running--
+			w.mu.Unlock()
+			return nil
+		}
+		s, cores := w.service(), runtime.GOMAXPROCS(0)
+		for range 3 * cores {
+			go func() { _, _, _ = s.Create(context.Background(), request()) }()
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := make(chan error)
+		go func() {
+			_, _, err := s.Create(ctx, request())
+			gone <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			t.Errorf("Create of a client that went away = %v, want context.Canceled", err)
+		}
+		_ = wait(t.Context(), time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if most != cores || len(w.stored) != 3*cores {
+			t.Errorf("%d decoded at once and %d stored, want %d and %d", most, len(w.stored), cores, 3*cores)
+		}
+	})
+}
+
+func TestWorkIsBoundedInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.assess = func(ctx context.Context) (*evaluation.Assessment, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		s := w.service()
+		start := time.Now()
+		_, _, err := s.Create(t.Context(), keyed())
+		wantBusy(t, err)
+		if took := time.Since(start); took != 45*time.Second {
+			t.Errorf("Create took %v, want 45s", took)
+		}
+		s.Close()
+		w.wantNothing(t)
+	})
 }
 
 func TestCloseWaitsForRemoval(t *testing.T) {

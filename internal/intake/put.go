@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,18 +11,25 @@ import (
 
 // put is an upload under way.
 type put struct {
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the upload has ended
-	err    error         // valid when done is closed
+	cancel    context.CancelFunc
+	announced chan error    // gets one value: why the recording could not be announced, in which case nothing is put
+	done      chan struct{} // closed when the upload has ended
+	err       error         // valid when done is closed
 }
 
-// startPut begins to upload. The upload does not end with the request: it ends with [put.wait] or [Service.discard].
-func (s *Service) startPut(ctx context.Context, rec evaluation.Recording, body []byte) *put {
+// startPut begins to announce and then to upload a recording. That does not end with the request: it ends with [put.wait] or
+// [Service.discard].
+func (s *Service) startPut(ctx context.Context, e *evaluation.Evaluation, body []byte) *put {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	p := &put{cancel: cancel, done: make(chan struct{})}
+	p := &put{cancel: cancel, announced: make(chan error, 1), done: make(chan struct{})}
+	rec := e.Recording
 	s.cleanup.Go(func() {
 		defer close(p.done)
-		p.err = s.d.Recordings.Put(ctx, rec.ObjectKey, rec.ContentType, body)
+		p.err = s.d.Evaluations.Announce(ctx, e.ID)
+		p.announced <- p.err
+		if p.err == nil {
+			p.err = s.d.Recordings.Put(ctx, rec.ObjectKey, rec.ContentType, body)
+		}
 	})
 	return p
 }
@@ -41,57 +47,16 @@ func (p *put) wait(grace time.Duration) error {
 	}
 }
 
-// discard gives the upload up and removes in the background what has arrived of it.
+// discard gives the upload up and removes in the background what has arrived of it. What this misses, because it fails, this
+// process dies or the store ends the upload later, is still announced, and housekeeping removes it.
 func (s *Service) discard(p *put, e *evaluation.Evaluation) {
 	p.cancel()
 	s.cleanup.Go(func() {
 		<-p.done
-		s.remove(e)
-	})
-}
-
-// settleDoubt removes the recording of an evaluation that could not be stored, if that is certain. If it is not, it asks
-// the store later.
-func (s *Service) settleDoubt(p *put, e *evaluation.Evaluation, cause error) {
-	if !outcomeUnknown(cause) {
-		s.discard(p, e)
-		return
-	}
-	p.cancel()
-	s.cleanup.Go(func() {
-		<-p.done
-		if !s.pause(doubtPause) {
-			s.d.Log.Warn("recording may be left without its evaluation: stopped before that was known", telemetry.KeyEvaluation, e.ID)
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 		defer cancel()
-		_, err := s.d.Evaluations.Get(ctx, e.UserID, e.ID)
-		switch {
-		case errors.Is(err, evaluation.ErrNotFound):
-			s.remove(e)
-		case err != nil:
-			s.d.Log.Error("recording may be left without its evaluation", telemetry.KeyEvaluation, e.ID, telemetry.KeyErr, err)
+		if err := s.d.Recordings.DeletePrefix(ctx, evaluation.ObjectPrefix(e.ID)); err != nil {
+			s.d.Log.Warn("unused recording is left to housekeeping", telemetry.KeyEvaluation, e.ID, telemetry.KeyErr, err)
 		}
 	})
-}
-
-func (s *Service) remove(e *evaluation.Evaluation) {
-	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
-	defer cancel()
-	if err := s.d.Recordings.DeletePrefix(ctx, objectPrefix(e.ID)); err != nil {
-		s.d.Log.Warn("unused recording not removed", telemetry.KeyEvaluation, e.ID, telemetry.KeyErr, err)
-	}
-}
-
-// pause waits and reports true, or reports false when the service is closed meanwhile.
-func (s *Service) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.closing:
-		return false
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"oktalk/internal/feedback"
 	"oktalk/internal/housekeeping"
 	"oktalk/internal/httpapi"
+	"oktalk/internal/intake"
 	"oktalk/internal/objectstore"
 	"oktalk/internal/process"
 	"oktalk/internal/provider/flite"
@@ -21,6 +22,7 @@ type API struct {
 	HTTP         httpapi.Config
 	Store        objectstore.Config
 	Audio        audio.Config
+	Intake       intake.Config
 	Assessor     offline.Config
 	Realtime     realtime.Config
 	Housekeeping housekeeping.Config
