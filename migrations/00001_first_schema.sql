@@ -158,7 +158,7 @@ CREATE TABLE idempotency_keys (
     key           text NOT NULL,
     fingerprint   bytea NOT NULL,                    -- SHA-256 over the fields and the audio's content hash
     evaluation_id text,                              -- NULL while the first request runs
-    created_at    timestamptz NOT NULL DEFAULT now(),
+    created_at    timestamptz NOT NULL DEFAULT now(), -- while the first request runs: when it last said so
     PRIMARY KEY (user_id, key)
 );
 CREATE INDEX idempotency_keys_evaluation ON idempotency_keys (evaluation_id);

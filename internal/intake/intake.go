@@ -36,6 +36,8 @@ const (
 	// retryAfter is what a request is told that finds the house full: recordings come and go within about that time.
 	retryAfter = 2 * time.Second
 	defaultMax = 64
+	// extendEvery is how often a request that runs says so; three times before its idempotency key counts as left behind.
+	extendEvery = 3 * time.Second
 )
 
 // Config bounds what is taken in at once.
@@ -89,6 +91,8 @@ type Idempotency interface {
 	// Reserve claims a key. It returns the id of what the first request made, or an empty one if this is the first. Errors:
 	// [evaluation.ErrIdempotencyConflict] while the first runs, [evaluation.ErrIdempotencyMismatch] for other content.
 	Reserve(ctx context.Context, userID, key string, fingerprint []byte) (evaluationID string, err error)
+	// Extend says that the request still runs. A key that was not extended for ten seconds may be claimed by another request.
+	Extend(ctx context.Context, userID, key string) error
 	// Release frees a key that has no result.
 	Release(ctx context.Context, userID, key string) error
 }
@@ -177,11 +181,35 @@ func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evalua
 		e, err = s.d.Evaluations.Get(ctx, req.UserID, id)
 		return e, true, err
 	}
+	stop := s.keepKey(ctx, req)
+	defer stop()
 	if e, err = s.take(ctx, req, digest[:]); err != nil {
 		s.release(ctx, req)
 		return nil, false, err
 	}
 	return e, false, nil
+}
+
+// keepKey extends the request's idempotency key until stop is called, which waits for the last call.
+func (s *Service) keepKey(ctx context.Context, req Request) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(extendEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := s.d.Idempotency.Extend(ctx, req.UserID, req.IdempotencyKey); err != nil && ctx.Err() == nil {
+				s.d.Log.Warn("idempotency key could not be extended", telemetry.KeyUser, req.UserID, telemetry.KeyErr, err)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 func (s *Service) take(ctx context.Context, req Request, digest []byte) (*evaluation.Evaluation, error) {
@@ -201,7 +229,9 @@ func (s *Service) take(ctx context.Context, req Request, digest []byte) (*evalua
 		put.cancel()
 		return nil, fmt.Errorf("announce the recording of %s: %w", e.ID, err)
 	}
-	opt := evaluation.CreateOptions{IdempotencyKey: req.IdempotencyKey, Announced: true, Traceparent: req.Traceparent}
+	opt := evaluation.CreateOptions{
+		IdempotencyKey: req.IdempotencyKey, Fingerprint: fingerprint(req, digest), Announced: true, Traceparent: req.Traceparent,
+	}
 	if err := put.wait(putGrace); err != nil {
 		s.d.Log.Warn("recording goes into the spool", telemetry.KeyEvaluation, e.ID, telemetry.KeyErr, err)
 		opt.Spooled = req.Audio
@@ -270,7 +300,7 @@ func (s *Service) release(ctx context.Context, req Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if err := s.d.Idempotency.Release(ctx, req.UserID, req.IdempotencyKey); err != nil {
-		s.d.Log.Warn("idempotency key stays taken for two minutes", telemetry.KeyUser, req.UserID, telemetry.KeyErr, err)
+		s.d.Log.Warn("idempotency key stays taken for ten seconds", telemetry.KeyUser, req.UserID, telemetry.KeyErr, err)
 	}
 }
 

@@ -48,8 +48,10 @@ func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt 
 		queueJobs(b, e, e.Start(""), opt.Traceparent)
 		queueProgress(b, e.ID)
 		if opt.IdempotencyKey != "" {
-			b.Queue(`UPDATE idempotency_keys SET evaluation_id = $3 WHERE user_id = $1 AND key = $2 AND evaluation_id IS NULL`,
-				e.UserID, opt.IdempotencyKey, e.ID).Exec(none(&conflict))
+			b.Queue(`
+				UPDATE idempotency_keys SET evaluation_id = $3, created_at = now()
+				WHERE user_id = $1 AND key = $2 AND fingerprint = $4 AND evaluation_id IS NULL`,
+				e.UserID, opt.IdempotencyKey, e.ID, opt.Fingerprint).Exec(none(&conflict))
 		}
 		if opt.Spooled != nil {
 			queueSpool(b, e.ID, e.Recording.ObjectKey, e.Recording.ContentType, opt.Spooled, s.db.spoolMax).Exec(none(&full))

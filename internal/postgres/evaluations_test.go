@@ -208,10 +208,10 @@ func TestIdempotency(t *testing.T) {
 		t.Fatalf("Reserve after Release = %q, %v", id, err)
 	}
 	e := newEvaluation(s.user)
-	if err := s.evaluations.Create(ctx, e, evaluation.CreateOptions{IdempotencyKey: "k"}); err != nil {
+	if err := s.evaluations.Create(ctx, e, evaluation.CreateOptions{IdempotencyKey: "k", Fingerprint: content}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.evaluations.Create(ctx, newEvaluation(s.user), evaluation.CreateOptions{IdempotencyKey: "k"}); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
+	if err := s.evaluations.Create(ctx, newEvaluation(s.user), evaluation.CreateOptions{IdempotencyKey: "k", Fingerprint: content}); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
 		t.Errorf("second Create under the key = %v, want ErrIdempotencyConflict", err)
 	}
 	if err := s.idempotency.Release(ctx, s.user, "k"); err != nil {
@@ -244,9 +244,21 @@ func TestIdempotencyLeftBehind(t *testing.T) {
 	if _, err := s.idempotency.Reserve(ctx, s.user, "k", []byte("a")); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, s.url, `UPDATE idempotency_keys SET created_at = now() - interval '3 minutes'`)
+	const aMinuteLater = `UPDATE idempotency_keys SET created_at = created_at - interval '1 minute'`
+	exec(t, s.url, aMinuteLater)
+	if err := s.idempotency.Extend(ctx, s.user, "k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.idempotency.Reserve(ctx, s.user, "k", []byte("a")); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
+		t.Errorf("Reserve of a key that was extended = %v, want ErrIdempotencyConflict", err)
+	}
+	exec(t, s.url, aMinuteLater)
 	if id, err := s.idempotency.Reserve(ctx, s.user, "k", []byte("b")); id != "" || err != nil {
 		t.Errorf("Reserve of a key left behind = %q, %v, want it taken over", id, err)
+	}
+	late := evaluation.CreateOptions{IdempotencyKey: "k", Fingerprint: []byte("a")}
+	if err := s.evaluations.Create(ctx, newEvaluation(s.user), late); !errors.Is(err, evaluation.ErrIdempotencyConflict) {
+		t.Errorf("Create of a request whose key was taken over = %v, want ErrIdempotencyConflict", err)
 	}
 	exec(t, s.url, `UPDATE idempotency_keys SET created_at = now() - interval '25 hours'`)
 	if err := s.upkeep.ExpireIdempotency(ctx, 24*time.Hour); err != nil {

@@ -16,9 +16,9 @@ type Idempotency struct{ db *DB }
 // NewIdempotency makes a store over a pool.
 func NewIdempotency(db *DB) *Idempotency { return &Idempotency{db: db} }
 
-// reservationLimit is after how long a reservation without a result counts as left behind by a process that died. No request
-// lives that long.
-const reservationLimit = 2 * time.Minute
+// reservationLimit is how long after it was last extended a reservation without a result counts as left behind by a process that died.
+// A client whose server was killed waits that long before its repeated request is taken; requests extend theirs every few seconds.
+const reservationLimit = 10 * time.Second
 
 // Reserve claims a key for the caller, who then either stores a result under it ([Evaluations.Create]) or releases it. An empty id
 // means that the key is the caller's; otherwise it is the evaluation of the first request. Errors:
@@ -54,6 +54,13 @@ func (s *Idempotency) Reserve(ctx context.Context, userID, key string, fingerpri
 		}
 	})
 	return evaluationID, err
+}
+
+// Extend says that the request which reserved a key still runs. It must be called well within ten seconds of Reserve and of the last
+// Extend; a reservation that was taken over meanwhile is found out by [Evaluations.Create].
+func (s *Idempotency) Extend(ctx context.Context, userID, key string) error {
+	return s.db.exec(ctx, "extend idempotency key",
+		`UPDATE idempotency_keys SET created_at = now() WHERE user_id = $1 AND key = $2 AND evaluation_id IS NULL`, userID, key)
 }
 
 // Release frees a key whose request was refused or failed. A key with a result stays.

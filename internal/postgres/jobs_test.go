@@ -272,7 +272,7 @@ func TestDeleteWhileJobsRun(t *testing.T) {
 	if _, err := s.idempotency.Reserve(ctx, s.user, "k", []byte("f")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.evaluations.Create(ctx, e, evaluation.CreateOptions{IdempotencyKey: "k", Spooled: []byte("recording")}); err != nil {
+	if err := s.evaluations.Create(ctx, e, evaluation.CreateOptions{IdempotencyKey: "k", Fingerprint: []byte("f"), Spooled: []byte("recording")}); err != nil {
 		t.Fatal(err)
 	}
 	zombie := s.begin(t, e.ID, evaluation.StageDemo, "zombie")
