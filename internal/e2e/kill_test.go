@@ -89,7 +89,7 @@ func (s *stack) post(ctx context.Context, key string, rec client.Recording) (str
 }
 
 // checkSettledOnce compares what the database recorded: each evaluation is completed, each of its jobs was settled by one run, and its
-// version counts exactly the changes that a client could see.
+// version counts the changes that a client could see: one for each artifact, and pairs for beginning and ending to wait.
 func (s *stack) checkSettledOnce(t *testing.T, want int) {
 	t.Helper()
 	var completed, artifacts int
@@ -114,6 +114,13 @@ func (s *stack) checkSettledOnce(t *testing.T, want int) {
 			t.Fatal(err)
 		}
 		t.Errorf("%s was settled %d times", job, n)
+	}
+	var miscounted int
+	err = s.db.QueryRow(t.Context(), `
+		SELECT count(*) FROM evaluations e WHERE version < 1 + 3
+			OR version > 1 + 3 + 2 * (SELECT count(*) FROM jobs j WHERE j.evaluation_id = e.id AND j.run > 1)`).Scan(&miscounted)
+	if err != nil || miscounted != 0 {
+		t.Errorf("%d evaluations have versions that do not fit their changes, %v, want none", miscounted, err)
 	}
 	var open int
 	if err := s.db.QueryRow(t.Context(), `SELECT count(*) FROM jobs WHERE state = 'open'`).Scan(&open); err != nil || open != 0 {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -163,13 +164,20 @@ func TestPerfectReadingIsPraisedAndNeedsNoDemo(t *testing.T) {
 		if v.Scores.Overall < 90 || *v.Level != evaluation.LevelS || v.Demo.State != evaluation.StateSkipped || v.Demo.Type != nil {
 			t.Errorf("%s: scores %+v, level %s, demo %+v, want at least 90, S, skipped", voice, *v.Scores, *v.Level, v.Demo)
 		}
-		checkMessages(t, voice, follow(t, c, v.ID))
+		messages := follow(t, c, v.ID)
+		checkMessages(t, voice, messages)
+		if text := messages[len(messages)-1].Evaluation.Feedback.Text; text == nil || !praise.MatchString(*text) {
+			t.Errorf("%s: coaching text is %v, want praise", voice, text)
+		}
 		_, _, err = c.Fetch(t.Context(), v.ID, client.DemoAudio)
 		if p, ok := errors.AsType[*client.Problem](err); !ok || p.Name() != "not-ready" || p.State != "skipped" {
 			t.Errorf("%s: demo audio of a perfect reading = %v, want not-ready, skipped", voice, err)
 		}
 	}
 }
+
+// praise is what the coach says of a reading without a weak word.
+var praise = regexp.MustCompile(`(?i)excellent|beautiful|great work|wonderful|well done|good work|nice|every word was clear`)
 
 // A sound that was replaced is found, named, coached and read aloud as it should be.
 func TestWrongSoundIsNamedAndCoached(t *testing.T) {
