@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,13 +16,17 @@ import (
 )
 
 const (
-	// timeout bounds one program. Each takes about 20 ms; a quarter of this would lose words on a busy machine.
-	timeout = 2 * time.Second
+	// timeout bounds one program. For sixty words flite takes 0.2 s of CPU, espeak-ng 0.1; on a machine with 14 programs for each core
+	// that was 1.8 s, so half of it would lose words there. cpuTime is ten times what is needed.
+	timeout = 5 * time.Second
+	cpuTime = 2 * time.Second
 	// cacheSize bounds the words that are remembered. Texts are practised again and again, so a few thousand words are nearly all;
 	// a word takes about 200 bytes.
 	cacheSize = 4096
-	// maxOutput is far more than the longest word needs.
-	maxOutput = 4 << 10
+	// maxOutput is far more than sixty words of the greatest length need.
+	maxOutput = 64 << 10
+	// memory is the address space of one program. flite maps 80 MB, espeak-ng 30.
+	memory = 256 << 20
 )
 
 // ErrNoPrograms says that neither flite nor espeak-ng is installed.
@@ -33,6 +39,7 @@ var word = regexp.MustCompile(`^[a-z][a-z']{0,63}$`)
 // Pronouncer guesses pronunciations. It is safe for concurrent use.
 type Pronouncer struct {
 	programs []program
+	running  chan struct{} // one for each program that may run at once
 	log      *slog.Logger
 
 	mu    sync.Mutex
@@ -42,19 +49,20 @@ type Pronouncer struct {
 // program is one source of guesses.
 type program struct {
 	path  string
-	args  func(word string) []string
-	parse func(out string) []string // nil when it cannot be read
+	args  []string                   // to read words from standard input and print a line for each
+	parse func(line string) []string // nil when it cannot be read
 }
 
-// New looks for the programs. That some are missing is logged; that all are is reported by Pronounce.
+// New looks for the programs. That some are missing is logged; that all are is reported by Pronounce. As many run at once as there
+// are cores.
 func New(log *slog.Logger) *Pronouncer {
-	p := &Pronouncer{log: log, known: map[string][][]string{}}
-	p.add("flite", func(w string) []string { return []string{"-ps", "-t", w, "none"} }, parseFlite)
-	p.add("espeak-ng", func(w string) []string { return []string{"-q", "--ipa", "--sep=_", "-v", "en-us", "--", w} }, parseESpeak)
+	p := &Pronouncer{running: make(chan struct{}, runtime.GOMAXPROCS(0)), log: log, known: map[string][][]string{}}
+	p.add("flite", parseFlite, "-ps", "-f", "/dev/stdin", "none")
+	p.add("espeak-ng", parseESpeak, "-q", "--ipa", "--sep=_", "-v", "en-us", "--stdin")
 	return p
 }
 
-func (p *Pronouncer) add(name string, args func(string) []string, parse func(string) []string) {
+func (p *Pronouncer) add(name string, parse func(string) []string, args ...string) {
 	path, err := command.Find(name, "PATH", name)
 	if err != nil {
 		p.log.Warn("a program is not installed; words outside the dictionary lose its guess", "program", name)
@@ -75,45 +83,85 @@ func (p *Pronouncer) Pronounce(ctx context.Context, w string) ([][]string, error
 	if guesses, ok := p.lookUp(w); ok {
 		return guesses, nil
 	}
-	guesses, err := p.ask(ctx, w)
-	if err == nil {
-		p.remember(w, guesses)
+	guesses, err := p.ask(ctx, []string{w})
+	if err != nil {
+		return nil, err
 	}
-	return guesses, err
+	return guesses[0], nil
 }
 
-// ask asks all programs at once. The error is nil when all of them answered; one that did not is asked again next time.
-func (p *Pronouncer) ask(ctx context.Context, w string) ([][]string, error) {
-	answers, errs := make([][]string, len(p.programs)), make([]error, len(p.programs))
+// Prepare guesses words together, so that Pronounce knows them: each program is started once and not once a word. What fails is
+// left to Pronounce.
+func (p *Pronouncer) Prepare(ctx context.Context, words []string) {
+	var unknown []string
+	for _, w := range words {
+		if _, ok := p.lookUp(w); !ok && word.MatchString(w) && !slices.Contains(unknown, w) {
+			unknown = append(unknown, w)
+		}
+	}
+	if len(unknown) == 0 || len(p.programs) == 0 {
+		return
+	}
+	if _, err := p.ask(ctx, unknown); err != nil && ctx.Err() == nil {
+		p.log.Warn("pronunciations could not be guessed together", "err", err)
+	}
+}
+
+// ask asks all programs at once for words, and remembers their guesses. The error is nil when at least one of them answered.
+func (p *Pronouncer) ask(ctx context.Context, words []string) ([][][]string, error) {
+	answers, errs := make([][][]string, len(p.programs)), make([]error, len(p.programs))
 	var wg sync.WaitGroup
 	for i, prog := range p.programs {
-		wg.Go(func() {
-			var out []byte
-			out, errs[i] = command.Run(ctx, command.Command{Path: prog.path, Args: prog.args(w), Timeout: timeout, MaxOutput: maxOutput})
-			if errs[i] == nil {
-				answers[i] = prog.parse(string(out))
-			}
-		})
+		wg.Go(func() { answers[i], errs[i] = p.run(ctx, prog, words) })
 	}
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var guesses [][]string
-	for _, a := range answers {
-		if len(a) > 0 && !slices.ContainsFunc(guesses, func(g []string) bool { return slices.Equal(g, a) }) {
-			guesses = append(guesses, a)
+	answers = slices.DeleteFunc(answers, func(a [][]string) bool { return a == nil })
+	switch err := errors.Join(errs...); {
+	case len(answers) == 0:
+		return nil, fmt.Errorf("pronounce words: %w", err)
+	case err != nil:
+		p.log.Warn("pronunciations were guessed with one program less", "err", err)
+	}
+	guesses := make([][][]string, len(words))
+	for i := range words {
+		for _, a := range answers {
+			if len(a[i]) > 0 && !slices.ContainsFunc(guesses[i], func(g []string) bool { return slices.Equal(g, a[i]) }) {
+				guesses[i] = append(guesses[i], a[i])
+			}
 		}
-	}
-	err := errors.Join(errs...)
-	if err != nil && len(guesses) > 0 {
-		p.log.Warn("a pronunciation was guessed with one program less", "err", err)
-		return guesses, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("pronounce a word: %w", err)
+		p.remember(words[i], guesses[i])
 	}
 	return guesses, nil
+}
+
+// run asks one program for the phones of each word, when it is its turn. Each word is a paragraph of its own, so that no word has
+// neighbours: with 185 words, real and made up, both programs print what they print for the word alone.
+func (p *Pronouncer) run(ctx context.Context, prog program, words []string) ([][]string, error) {
+	select {
+	case p.running <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-p.running }()
+	out, err := command.Run(ctx, command.Command{
+		Path: prog.path, Args: prog.args, Stdin: strings.NewReader(strings.Join(words, "\n\n") + "\n"),
+		Timeout: timeout, CPU: cpuTime, Memory: memory, MaxOutput: maxOutput,
+	})
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(lines) != len(words) {
+		return nil, fmt.Errorf("%s printed %d lines for %d words", prog.path, len(lines), len(words))
+	}
+	phones := make([][]string, len(words))
+	for i, line := range lines {
+		phones[i] = prog.parse(line)
+	}
+	return phones, nil
 }
 
 func (p *Pronouncer) lookUp(w string) ([][]string, bool) {

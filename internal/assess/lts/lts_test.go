@@ -1,12 +1,18 @@
 package lts_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"oktalk/internal/assess/lts"
 )
@@ -59,6 +65,58 @@ func TestBothProgramsAnswerForNames(t *testing.T) {
 	}
 	if two < 5 {
 		t.Errorf("two different guesses for %d names of 8, want most: is one program missing? (make setup)", two)
+	}
+}
+
+// TestPrepare guesses words together as it guesses each alone, and starts each program once.
+func TestPrepare(t *testing.T) {
+	t.Parallel()
+	words := []string{"mr", "o'shaughnessy", "jacques", "rendezvous", "wifi", "ii", "jan", "zyxgorf", "x", "a'b'c", strings.Repeat("abc", 21)}
+	for i := range 49 {
+		words = append(words, fmt.Sprintf("z%corb%cle", 'a'+i%26, 'a'+i/2))
+	}
+	together, alone := lts.New(slog.New(slog.DiscardHandler)), lts.New(slog.New(slog.DiscardHandler))
+	together.Prepare(t.Context(), append(words, "mr", "--help", ""))
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i, w := range words {
+		got, err := together.Pronounce(cancelled, w)
+		if err != nil { // it would have to start a program
+			t.Fatalf("Pronounce(%s) after Prepare = %v", w, err)
+		}
+		if i > 11 { // a few made-up ones will do
+			continue
+		}
+		if diff := cmp.Diff(pronounce(t, alone, w), got); diff != "" {
+			t.Errorf("Pronounce(%s) after Prepare (-alone +together):\n%s", w, diff)
+		}
+	}
+}
+
+// TestPrograms gives up on a program that says too little, hangs or eats memory, and is content with the other.
+func TestPrograms(t *testing.T) { //nolint:paralleltest // it changes the environment
+	flite, err := exec.LookPath("flite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{
+		"too few lines": "echo pau", "fails": "exit 1", "hungry": "x=x; while :; do x=$x$x; done", "busy": "while :; do :; done",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "espeak-ng"), []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(flite, filepath.Join(dir, "flite")); err != nil {
+			t.Fatal(err)
+		}
+		path := os.Getenv("PATH")
+		t.Setenv("PATH", dir)
+		p := lts.New(slog.New(slog.DiscardHandler))
+		t.Setenv("PATH", path)
+		p.Prepare(t.Context(), []string{"zorble", "oktalk"})
+		if got := pronounce(t, p, "zorble"); len(got) != 1 || strings.Join(got[0], " ") != "Z AO R B AH L" {
+			t.Errorf("%s: Pronounce(zorble) = %v, want flite's guess", name, got)
+		}
 	}
 }
 

@@ -21,6 +21,12 @@ type Pronouncer interface {
 	Pronounce(ctx context.Context, word string) ([][]string, error)
 }
 
+// Preparer is a Pronouncer that guesses many words together faster than one by one.
+type Preparer interface {
+	// Prepare makes Pronounce quick for these words. What fails is found out when it is asked for.
+	Prepare(ctx context.Context, words []string)
+}
+
 // Word is a word of a target text with everything that may be heard for it.
 type Word struct {
 	Text        string // as evaluation.TextWords gives it
@@ -66,6 +72,11 @@ func (e *UnknownWordError) Unwrap() error { return e.Cause }
 // Words finds the readings of every word of a text, in order. The error is an [*UnknownWordError] for a word nobody can
 // pronounce.
 func (l *Lexicon) Words(ctx context.Context, text string) ([]Word, error) {
+	if p, ok := l.pronouncer.(Preparer); ok {
+		if unknown := l.unknown(ctx, text); len(unknown) > 1 {
+			p.Prepare(ctx, unknown)
+		}
+	}
 	texts := evaluation.TextWords(text)
 	words := make([]Word, len(texts))
 	mixedCase := strings.ToUpper(text) != text
@@ -78,6 +89,23 @@ func (l *Lexicon) Words(ctx context.Context, text string) ([]Word, error) {
 		words[i] = Word{Text: t, Readings: readings, Approximate: q.guessed}
 	}
 	return words, nil
+}
+
+// unknown lists the words of a text that the pronouncer will be asked for.
+func (l *Lexicon) unknown(ctx context.Context, text string) []string {
+	asked := &listener{}
+	// An error ends the list early, and is met again.
+	_, _ = New(l.dictionary, asked, func(string) bool { return true }).Words(ctx, text)
+	return asked.words
+}
+
+// listener is a Pronouncer that keeps what it is asked for.
+type listener struct{ words []string }
+
+// Pronounce implements Pronouncer: any guess will do to go on.
+func (l *listener) Pronounce(_ context.Context, word string) ([][]string, error) {
+	l.words = append(l.words, word)
+	return [][]string{{"T"}}, nil
 }
 
 // query is the search for the readings of one word.
