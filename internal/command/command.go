@@ -125,7 +125,8 @@ func explain(ctx, run context.Context, c Command, state *os.ProcessState, err er
 }
 
 // killed says why a program was killed; nil when it was not. The kernel sends SIGKILL both at the hard limit of CPU time, which is
-// the soft one here, so that no program can put it off, and when memory is short: the time that was used tells which.
+// the soft one here, so that no program can put it off, and when memory is short: the time that was used tells which. Half will do:
+// the kernel counts whole ticks against the limit and reports less of them on a busy machine.
 func killed(c Command, state *os.ProcessState) error {
 	if state == nil {
 		return nil
@@ -138,7 +139,7 @@ func killed(c Command, state *os.ProcessState) error {
 	case syscall.SIGXCPU, syscall.SIGXFSZ:
 		return ErrLimit
 	case syscall.SIGKILL:
-		if c.CPU > 0 && state.UserTime()+state.SystemTime() >= wholeSeconds(c.CPU)-cpuTick {
+		if used := state.UserTime() + state.SystemTime(); c.CPU > 0 && used >= wholeSeconds(c.CPU)/2 {
 			return ErrLimit
 		}
 		return ErrKilled
@@ -146,9 +147,6 @@ func killed(c Command, state *os.ProcessState) error {
 		return nil
 	}
 }
-
-// cpuTick is how far what the kernel counts against a limit and what it reports may lie apart: a few of its ticks of 10 ms or less.
-const cpuTick = 100 * time.Millisecond
 
 func wholeSeconds(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
