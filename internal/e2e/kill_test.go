@@ -40,7 +40,8 @@ func TestKillEachProcessInTurn(t *testing.T) {
 	var watching sync.WaitGroup
 	next := 0
 	for id := range posted {
-		watching.Go(func() { checkMessages(t, id, follow(t, s.client(t, key, next%2), id)) })
+		watcher := s.client(t, key, next%2)
+		watching.Go(func() { checkMessages(t, id, follow(t, watcher, id)) })
 		if next++; next%7 == 0 && len(victims) > 0 {
 			victim := victims[0]
 			victims = victims[1:]
