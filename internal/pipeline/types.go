@@ -66,6 +66,7 @@ type Job struct {
 	Waits        int                    // times in a row that the environment was away
 	EntryID      string
 	StartedAt    time.Time
+	Replay       *Replay // set when the job runs past work again; Evaluation then has the input that the work had
 }
 
 // Result is what a handler made.
