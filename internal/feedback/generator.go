@@ -3,6 +3,7 @@ package feedback
 import (
 	"context"
 	"encoding/json"
+	"errors"
 )
 
 // Request is what a generator writes from.
@@ -11,7 +12,14 @@ type Request struct {
 	// evaluation's id.
 	Seed string
 	Plan Plan
+	// Model and Prompt ask for another model, and another version of the prompt, than is configured, as a replay may. Empty: as
+	// configured. A generator that does not have them fails with an error that wraps ErrNotOffered.
+	Model  string
+	Prompt string
 }
+
+// ErrNotOffered is for a model or a version of a prompt that a generator does not have.
+var ErrNotOffered = errors.New("not offered")
 
 // Text is a coaching text and where it came from.
 type Text struct {
@@ -27,3 +35,6 @@ type Text struct {
 type Generator interface {
 	Write(ctx context.Context, r Request) (Text, error)
 }
+
+// Named is a generator that replays can ask for by its provider's name, as in [Text].
+type Named interface{ Name() string }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -53,7 +54,33 @@ func (s *Stage) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, er
 		ctx, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
 	}
-	return s.write(ctx, s.gen, j.Evaluation.ID, plan)
+	req, gen, err := s.request(j, plan)
+	if err != nil {
+		return pipeline.Result{}, err
+	}
+	r, err := s.write(ctx, gen, req)
+	if errors.Is(err, ErrNotOffered) {
+		err = pipeline.Permanent(err)
+	}
+	return r, err
+}
+
+// request is what to write and who writes it: the generator of the stage, or whom a replay asks for.
+func (s *Stage) request(j pipeline.Job, plan Plan) (Request, Generator, error) {
+	req := Request{Seed: j.Evaluation.ID, Plan: plan}
+	if j.Replay == nil {
+		return req, s.gen, nil
+	}
+	req.Model, req.Prompt = j.Replay.Model, j.Replay.Prompt
+	if j.Replay.Provider == "" {
+		return req, s.gen, nil
+	}
+	for _, g := range []Generator{s.gen, s.fallback} {
+		if n, ok := g.(Named); ok && n.Name() == j.Replay.Provider {
+			return req, g, nil
+		}
+	}
+	return req, nil, pipeline.Permanent(fmt.Errorf("provider %q is %w by this worker", j.Replay.Provider, ErrNotOffered))
 }
 
 // Fallback lets the fallback generator write. When it cannot either, the artifact is failed with a reason and a message.
@@ -61,7 +88,7 @@ func (s *Stage) Fallback(ctx context.Context, j pipeline.Job, cause error) (pipe
 	plan, err := NewPlan(j.Evaluation)
 	var r pipeline.Result
 	if err == nil {
-		r, err = s.write(ctx, s.fallback, j.Evaluation.ID, plan)
+		r, err = s.write(ctx, s.fallback, Request{Seed: j.Evaluation.ID, Plan: plan})
 	}
 	if ctx.Err() != nil {
 		return pipeline.Result{}, ctx.Err()
@@ -79,8 +106,9 @@ func (s *Stage) Fallback(ctx context.Context, j pipeline.Job, cause error) (pipe
 	return r, nil
 }
 
-func (s *Stage) write(ctx context.Context, g Generator, seed string, plan Plan) (pipeline.Result, error) {
-	text, err := g.Write(ctx, Request{Seed: seed, Plan: plan})
+func (s *Stage) write(ctx context.Context, g Generator, req Request) (pipeline.Result, error) {
+	seed, plan := req.Seed, req.Plan
+	text, err := g.Write(ctx, req)
 	if err != nil {
 		return pipeline.Result{}, fmt.Errorf("write feedback of %s: %w", seed, err)
 	}

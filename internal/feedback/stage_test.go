@@ -168,3 +168,30 @@ func TestLogsHoldNoTextOfTheLearner(t *testing.T) {
 		t.Errorf("log = %q, want the evaluation's id and no text", log)
 	}
 }
+
+// A replay is written by whom it asks for.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	var asked feedback.Request
+	vendor := generator(func(ctx context.Context, r feedback.Request) (feedback.Text, error) {
+		asked = r
+		return saying(`Well done. Now say "apples" again.`)(ctx, r)
+	})
+	s := stage(vendor, coach.New())
+	j := job()
+	j.Replay = &pipeline.Replay{ID: "replay_1", Model: "m2", Prompt: "p2"}
+	if r, err := s.Handle(t.Context(), j); err != nil || r.Provider != "vendor" || asked.Model != "m2" || asked.Prompt != "p2" {
+		t.Errorf("replay = %+v, %v, asked for %+v", r, err, asked)
+	}
+	j.Replay = &pipeline.Replay{ID: "replay_1", Provider: "offline", Prompt: coach.Version}
+	if r, err := s.Handle(t.Context(), j); err != nil || r.Provider != "offline" || r.Artifact.State != evaluation.StateReady {
+		t.Errorf("replay by the offline coach = %+v, %v", r, err)
+	}
+	for _, r := range []pipeline.Replay{{Provider: "nobody"}, {Provider: "offline", Model: "m2"}, {Provider: "offline", Prompt: "coach-0"}} {
+		j.Replay = &r
+		var permanent *pipeline.PermanentError
+		if _, err := s.Handle(t.Context(), j); !errors.As(err, &permanent) || !errors.Is(err, feedback.ErrNotOffered) {
+			t.Errorf("replay with %+v = %v, want a permanent error", r, err)
+		}
+	}
+}

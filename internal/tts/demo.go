@@ -33,7 +33,7 @@ func (d *Demo) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, err
 		return pipeline.Result{}, pipeline.Permanent(errors.New("job has no evaluation"))
 	}
 	e := j.Evaluation
-	voice, err := d.maker.voice.Voice(e.Language)
+	voice, err := d.maker.voiceOf(j, e.Language)
 	if err != nil {
 		return pipeline.Result{}, classify(err)
 	}
@@ -47,7 +47,7 @@ func (d *Demo) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, err
 		rec.Parts = append(rec.Parts, part{Text: text, Speed: 1})
 	}
 	key := fmt.Sprintf("demo/%s/%s/%s.mp3", e.Language, voice, rec.hash())
-	return d.maker.make(ctx, evaluation.DemoAudio, key, rec)
+	return d.maker.make(ctx, j, evaluation.DemoAudio, key, rec)
 }
 
 // Fallback implements [pipeline.Handler]: there is no model reading; scores and text stand.

@@ -12,6 +12,7 @@
 //
 //	evaluations/<id>/feedback-<hash>.mp3     of one learner; removed with the evaluation
 //	demo/<language>/<voice>/<hash>.mp3       of everyone who was given this text; it holds nothing of a learner's and stays
+//	replays/<replay>/<id>/<stage>-<hash>.mp3 of a replay; removed with the evaluation
 //
 // # Failures
 //

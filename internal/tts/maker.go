@@ -56,9 +56,33 @@ func (r recipe) characters() int {
 	return n
 }
 
+// voiceOf names the voice that speaks for a job: the one for the language, or the one that a replay asks for.
+func (m maker) voiceOf(j pipeline.Job, language string) (string, error) {
+	voice, err := m.voice.Voice(language)
+	if err != nil || j.Replay == nil {
+		return voice, err
+	}
+	if p := j.Replay.Provider; p != "" && p != m.voice.Name() {
+		return "", fmt.Errorf("%w: this worker speaks with %s, not with %s", ErrNotInstalled, m.voice.Name(), p)
+	}
+	if j.Replay.Model != "" {
+		voice = j.Replay.Model
+	}
+	return voice, nil
+}
+
+// keyOf is where the audio of a job is kept: under key, or apart when it is a replay's.
+func keyOf(j pipeline.Job, key string, r recipe) string {
+	if j.Replay == nil {
+		return key
+	}
+	return j.Replay.Prefix(j.EvaluationID) + string(j.Stage) + "-" + r.hash()[:16] + ".mp3"
+}
+
 // make returns the artifact of an object that is stored under key, making it if it is not there. The store is asked first, so that
-// nothing is spoken that could not be stored.
-func (m maker) make(ctx context.Context, kind evaluation.ArtifactKind, key string, r recipe) (pipeline.Result, error) {
+// nothing is spoken that could not be stored. A replay is always spoken: how long that takes is what it is for.
+func (m maker) make(ctx context.Context, j pipeline.Job, kind evaluation.ArtifactKind, key string, r recipe) (pipeline.Result, error) {
+	key = keyOf(j, key, r)
 	res := pipeline.Result{
 		Artifact: evaluation.Artifact{
 			Kind: kind, State: evaluation.StateReady, ObjectKey: key, ContentType: contentType, Provider: r.Provider,
@@ -69,7 +93,7 @@ func (m maker) make(ctx context.Context, kind evaluation.ArtifactKind, key strin
 	if err != nil {
 		return pipeline.Result{}, storeError("look for "+key, err)
 	}
-	if exists {
+	if exists && j.Replay == nil {
 		return res, nil
 	}
 	mp3, err := m.speak(ctx, r)

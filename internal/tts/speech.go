@@ -33,7 +33,7 @@ func (s *Speech) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, e
 		return pipeline.Result{}, pipeline.Permanent(errors.New("job has no evaluation"))
 	}
 	e := j.Evaluation
-	voice, err := s.maker.voice.Voice(e.FeedbackLanguage)
+	voice, err := s.maker.voiceOf(j, e.FeedbackLanguage)
 	if err != nil {
 		return pipeline.Result{}, classify(err)
 	}
@@ -42,7 +42,7 @@ func (s *Speech) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, e
 		Language: e.FeedbackLanguage, Voice: voice, Title: speechTitle, Provider: s.maker.voice.Name(), Encoder: audio.EncoderVersion,
 	}
 	key := fmt.Sprintf("evaluations/%s/feedback-%s.mp3", e.ID, rec.hash()[:16])
-	return s.maker.make(ctx, evaluation.FeedbackAudio, key, rec)
+	return s.maker.make(ctx, j, evaluation.FeedbackAudio, key, rec)
 }
 
 // Fallback implements [pipeline.Handler]: the audio fails, the text stands.

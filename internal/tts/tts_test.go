@@ -364,3 +364,31 @@ func TestRealVoiceReadsAmpersand(t *testing.T) {
 		t.Errorf("the model reading of & = %+v, %v, with %d objects, want one", r.Artifact, err, len(s.objects))
 	}
 }
+
+// TestReplay keeps what a replay makes apart, speaks it even if the same audio is stored, and uses the voice that is asked for.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	v, s := &voice{}, &store{}
+	h := speech(t, config, v, encoder{}, s)
+	j := job("eval_1", "Well done.", evaluation.DemoWord, "apples")
+	j.Stage = evaluation.StageSpeech
+	original, err := h.Handle(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Replay = &pipeline.Replay{ID: "replay_1", Provider: "fake", Model: "alto"}
+	for range 2 {
+		made, err := h.Handle(t.Context(), j)
+		if err != nil || !strings.HasPrefix(made.Artifact.ObjectKey, "replays/replay_1/eval_1/speech-") || made.Model != "alto" {
+			t.Errorf("replay = %+v, %v", made, err)
+		}
+	}
+	if len(v.asked) != 3 || v.asked[2].Voice != "alto" || s.objects[original.Artifact.ObjectKey] == nil || len(s.objects) != 2 {
+		t.Errorf("spoken %+v, objects %q", v.asked, s.keys())
+	}
+	j.Replay.Provider = "other"
+	var permanent *pipeline.PermanentError
+	if _, err := h.Handle(t.Context(), j); !errors.As(err, &permanent) {
+		t.Errorf("replay by a provider that the worker lacks = %v, want a permanent error", err)
+	}
+}

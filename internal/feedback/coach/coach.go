@@ -23,15 +23,25 @@ const Version = "coach-1"
 // Coach is the offline generator. It keeps no state and is safe for concurrent use.
 type Coach struct{}
 
-var _ feedback.Generator = (*Coach)(nil)
+var (
+	_ feedback.Generator = (*Coach)(nil)
+	_ feedback.Named     = (*Coach)(nil)
+)
 
 // New makes a Coach.
 func New() *Coach { return &Coach{} }
 
-// Write puts a plan into words. It fails only for a language that is not in the bank.
+// Name is the provider's name.
+func (c *Coach) Name() string { return "offline" }
+
+// Write puts a plan into words. It fails only for a language that is not in the bank, and for a model or a version of the bank
+// that is not this one.
 func (c *Coach) Write(ctx context.Context, r feedback.Request) (feedback.Text, error) {
 	if err := ctx.Err(); err != nil {
 		return feedback.Text{}, err
+	}
+	if r.Model != "" || r.Prompt != "" && r.Prompt != Version {
+		return feedback.Text{}, fmt.Errorf("model %q with prompt %q is %w: the offline coach has no models, and writes by %s", r.Model, r.Prompt, feedback.ErrNotOffered, Version)
 	}
 	var body string
 	switch r.Plan.Language {
@@ -42,7 +52,7 @@ func (c *Coach) Write(ctx context.Context, r feedback.Request) (feedback.Text, e
 	default:
 		return feedback.Text{}, fmt.Errorf("the coach does not write %q", r.Plan.Language)
 	}
-	return feedback.Text{Body: body, Provider: "offline", PromptVersion: Version}, nil
+	return feedback.Text{Body: body, Provider: c.Name(), PromptVersion: Version}, nil
 }
 
 // writer says the parts of a plan in one language. A part is one or more whole sentences; empty parts are left out.
