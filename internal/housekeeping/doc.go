@@ -6,6 +6,7 @@
 //     marker that is missing or different means that the stage's keys were lost: FLUSHALL, failover to an empty node. Then it waits one
 //     lease, so that consumers that live register again and are not taken for dead, enqueues the stage's open jobs, and writes the
 //     marker last: if it dies on the way, its successor finds the marker missing and begins anew.
+//   - Pauses, every 2 s: the flags of paused stages in Redis are made to equal those in PostgreSQL, which are what counts.
 //   - Sweep, every 10 s. An open job that should have an entry in Redis and has none for 20 s is enqueued again. That is what a Redis
 //     that was killed costs the jobs of the last second, which it had not written to disk. Jobs that have an entry, a delayed
 //     one too, are left alone however long they wait or run.

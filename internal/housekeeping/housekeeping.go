@@ -37,6 +37,12 @@ type Jobs interface {
 	Requeue(ctx context.Context, jobIDs []string) error
 }
 
+// Pauses is which stages are to rest.
+type Pauses interface {
+	// PausedStages tells which stages are paused; those that are not may be absent.
+	PausedStages(ctx context.Context) (map[evaluation.StageName]bool, error)
+}
+
 // Records is what the database needs in the long run.
 type Records interface {
 	EnsurePartitions(ctx context.Context, now time.Time) error
@@ -56,6 +62,8 @@ type Streams interface {
 	// Marker is empty when it is missing.
 	Marker(ctx context.Context, stage evaluation.StageName) (string, error)
 	SetMarker(ctx context.Context, stage evaluation.StageName, generation string) error
+	Paused(ctx context.Context, stage evaluation.StageName) (bool, error)
+	SetPaused(ctx context.Context, stage evaluation.StageName, paused bool) error
 	// Present returns the ids of all jobs that are unread, pending or delayed.
 	Present(ctx context.Context, stage evaluation.StageName) (map[string]struct{}, error)
 	Trim(ctx context.Context, stage evaluation.StageName, retention time.Duration, maxEntries int64) error
@@ -79,6 +87,7 @@ type Objects interface {
 type Upkeep interface {
 	Leader
 	Jobs
+	Pauses
 	Records
 	Recordings
 }
@@ -121,6 +130,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	s := &sweeper{Keeper: k, after: map[evaluation.StageName]string{}}
 	duties := []duty{
 		{name: "check markers", every: 2 * time.Second, do: k.checkMarkers},
+		{name: "keep pauses", every: 2 * time.Second, do: k.keepPauses},
 		{name: "sweep", every: 10 * time.Second, do: s.sweep},
 		{name: "upload spool", every: 5 * time.Second, most: time.Minute, do: k.upload},
 		{name: "remove unclaimed recordings", every: time.Minute, do: k.removeUnclaimed},
@@ -187,6 +197,28 @@ func (k *Keeper) trim(ctx context.Context) error {
 		if err := k.streams.Trim(ctx, s.Name, k.cfg.StreamRetention, k.cfg.StreamMaxEntries); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// keepPauses makes the streams paused as the database says: Redis may have been away when that changed, or have lost it.
+func (k *Keeper) keepPauses(ctx context.Context) error {
+	paused, err := k.db.PausedStages(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range k.stages {
+		is, err := k.streams.Paused(ctx, s.Name)
+		if err != nil {
+			return err
+		}
+		if is == paused[s.Name] {
+			continue
+		}
+		if err := k.streams.SetPaused(ctx, s.Name, paused[s.Name]); err != nil {
+			return err
+		}
+		k.log.Info("stage follows the database again", "stage", s.Name, "paused", paused[s.Name])
 	}
 	return nil
 }

@@ -70,6 +70,20 @@ func (w *world) Generations(context.Context) (map[evaluation.StageName]string, e
 	return g, nil
 }
 
+func (w *world) PausedStages(context.Context) (map[evaluation.StageName]bool, error) {
+	return nil, nil
+}
+
+func (w *world) Paused(context.Context, evaluation.StageName) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return false, w.redis
+}
+
+func (w *world) SetPaused(context.Context, evaluation.StageName, bool) error {
+	return errors.New("nothing is paused")
+}
+
 func (w *world) OpenJobs(_ context.Context, stage evaluation.StageName, after string, limit int) ([]pipeline.Entry, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

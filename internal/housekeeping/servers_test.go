@@ -166,3 +166,36 @@ func TestRealSweep(t *testing.T) {
 		t.Errorf("outbox holds %v, want %s alone", got, lost.JobID)
 	}
 }
+
+// A stage is paused as the database says, also after Redis lost the pause.
+func TestPausesFollowTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	if _, err := s.upkeep.Generations(t.Context()); err != nil { // makes the rows
+		t.Fatal(err)
+	}
+	set := func(paused bool) {
+		t.Helper()
+		if _, err := s.conn.Exec(t.Context(), `UPDATE stages SET paused = $1 WHERE name = 'speech'`, paused); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(want bool) func() bool {
+		return func() bool {
+			paused, err := s.producer.Paused(t.Context(), evaluation.StageSpeech)
+			return err == nil && paused == want
+		}
+	}
+	set(true)
+	s.run(t)
+	until(t, 10*time.Second, "the pause", is(true))
+	if err := s.redis.Del(t.Context(), s.prefix+":stage:{speech}:paused").Err(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 10*time.Second, "the pause to be restored", is(true))
+	set(false)
+	until(t, 10*time.Second, "the stage to go on", is(false))
+	if paused, err := s.producer.Paused(t.Context(), evaluation.StageFeedback); paused || err != nil {
+		t.Errorf("stage feedback is paused too (%v)", err)
+	}
+}

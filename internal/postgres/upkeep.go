@@ -162,6 +162,27 @@ func readGenerations(ctx context.Context, c *pgx.Conn, into map[evaluation.Stage
 	return err
 }
 
+// PausedStages tells which stages are paused.
+func (s *Upkeep) PausedStages(ctx context.Context) (map[evaluation.StageName]bool, error) {
+	paused := map[evaluation.StageName]bool{}
+	err := s.db.with(ctx, "read paused stages", func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT name FROM stages WHERE paused`)
+		if err != nil {
+			return err
+		}
+		var name evaluation.StageName
+		_, err = pgx.ForEachRow(rows, []any{&name}, func() error {
+			paused[name] = true
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return paused, nil
+}
+
 // OpenJobs reads a stage's open jobs as entries, by rising id, at most limit of them, starting after afterID ("" from the first).
 func (s *Upkeep) OpenJobs(ctx context.Context, stage evaluation.StageName, afterID string, limit int) (entries []pipeline.Entry, err error) {
 	err = s.db.with(ctx, "read open jobs of "+string(stage), func(ctx context.Context, c *pgx.Conn) error {

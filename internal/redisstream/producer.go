@@ -285,15 +285,7 @@ func (p *Producer) Trim(ctx context.Context, stage evaluation.StageName, retenti
 }
 
 // Stats are the sizes of a stage.
-type Stats struct {
-	Lag       int64 // entries not yet delivered, both lanes
-	Low       int64 // those of the low lane
-	Pending   int64 // delivered and not settled
-	Delayed   int64 // waiting until they are due
-	Dead      int64 // set aside
-	Consumers int64 // that hold their lease
-	Paused    bool
-}
+type Stats = pipeline.StageStats
 
 // Stats measures a stage.
 func (p *Producer) Stats(ctx context.Context, stage evaluation.StageName) (Stats, error) {
