@@ -36,7 +36,7 @@ func withAccounts(ctx context.Context, getenv func(string) string, fn func(s *ac
 }
 
 func newKeysCreateCommand(getenv func(string) string) *cobra.Command {
-	var user string
+	var user, role string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "create --user <name>",
@@ -45,6 +45,11 @@ func newKeysCreateCommand(getenv func(string) string) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAccounts(cmd.Context(), getenv, func(s *account.Service) error {
+				if role != "" {
+					if err := s.SetRole(cmd.Context(), user, account.Role(role)); err != nil {
+						return err
+					}
+				}
 				key, err := s.CreateKey(cmd.Context(), user)
 				if err != nil {
 					return err
@@ -58,6 +63,7 @@ func newKeysCreateCommand(getenv func(string) string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&user, "user", "", "name of the user, who is made if needed")
+	cmd.Flags().StringVar(&role, "role", "", "give the user a role: user, or admin, who may use /v1/admin")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"id","user_id","key"}`)
 	if err := cmd.MarkFlagRequired("user"); err != nil {
 		panic(err) // the flag is defined two lines above

@@ -18,11 +18,14 @@ import (
 type store struct {
 	users map[string]string // name -> id
 	keys  map[string]string // hash -> user name
+	roles map[string]account.Role
 	hints []string
 	down  bool
 }
 
-func newStore() *store { return &store{users: map[string]string{}, keys: map[string]string{}} }
+func newStore() *store {
+	return &store{users: map[string]string{}, keys: map[string]string{}, roles: map[string]account.Role{}}
+}
 
 func (s *store) EnsureUser(_ context.Context, name string) (string, error) {
 	if s.down {
@@ -48,12 +51,17 @@ func (s *store) ListKeys(context.Context) ([]account.Key, error) { return nil, n
 
 func (s *store) RevokeKey(context.Context, string) error { return evaluation.ErrNotFound }
 
-func (s *store) UserByKeyHash(_ context.Context, hash []byte) (string, string, string, error) {
+func (s *store) UserByKeyHash(_ context.Context, hash []byte) (account.Caller, error) {
 	name, ok := s.keys[string(hash)]
 	if !ok {
-		return "", "", "", evaluation.ErrUnauthorized
+		return account.Caller{}, evaluation.ErrUnauthorized
 	}
-	return s.users[name], name, "key_1", nil
+	return account.Caller{UserID: s.users[name], UserName: name, KeyID: "key_1", Role: s.roles[s.users[name]]}, nil
+}
+
+func (s *store) SetRole(_ context.Context, userID string, role account.Role) error {
+	s.roles[userID] = role
+	return nil
 }
 
 func TestKeys(t *testing.T) {

@@ -25,7 +25,17 @@ type Caller struct {
 	UserID   string
 	UserName string
 	KeyID    string // empty when a ticket was used
+	Role     Role   // empty when a ticket was used
 }
+
+// Role is what a user may do besides using the API for themselves.
+type Role string
+
+// The roles.
+const (
+	RoleUser  Role = "user"
+	RoleAdmin Role = "admin" // /v1/admin: sees and replays everybody's work
+)
 
 // Key is an API key as it is listed: without the secret.
 type Key struct {
@@ -49,6 +59,8 @@ type CreatedKey struct {
 type Store interface {
 	// EnsureUser returns the user of that name, made if needed.
 	EnsureUser(ctx context.Context, name string) (userID string, err error)
+	// SetRole gives a user a role.
+	SetRole(ctx context.Context, userID string, role Role) error
 	// CreateKey stores a key by its hash.
 	CreateKey(ctx context.Context, userID, hint string, hash []byte) (id string, err error)
 	// ListKeys returns all keys, revoked ones too, newest first.
@@ -56,7 +68,7 @@ type Store interface {
 	// RevokeKey ends a key; [evaluation.ErrNotFound] if there is none of that id.
 	RevokeKey(ctx context.Context, id string) error
 	// UserByKeyHash finds the user of a key in force; [evaluation.ErrUnauthorized] if there is none.
-	UserByKeyHash(ctx context.Context, hash []byte) (userID, userName, keyID string, err error)
+	UserByKeyHash(ctx context.Context, hash []byte) (Caller, error)
 }
 
 // Service makes, lists, revokes and checks API keys. It is safe for concurrent use.
@@ -65,11 +77,38 @@ type Service struct{ store Store }
 // NewService makes a service over a store.
 func NewService(store Store) *Service { return &Service{store: store} }
 
+// SetRole gives the user of that name, who is made if needed, a role, and so all of their keys. New users have [RoleUser].
+func (s *Service) SetRole(ctx context.Context, userName string, role Role) error {
+	if role != RoleUser && role != RoleAdmin {
+		return fmt.Errorf("there is no role %q; there are %s and %s", role, RoleUser, RoleAdmin)
+	}
+	userName, err := checkName(userName)
+	if err != nil {
+		return fmt.Errorf("set role: %w", err)
+	}
+	userID, err := s.store.EnsureUser(ctx, userName)
+	if err == nil {
+		err = s.store.SetRole(ctx, userID, role)
+	}
+	if err != nil {
+		return fmt.Errorf("set role of %q: %w", userName, err)
+	}
+	return nil
+}
+
+func checkName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || len([]rune(name)) > nameLimit {
+		return "", fmt.Errorf("the user name must have 1 to %d characters", nameLimit)
+	}
+	return name, nil
+}
+
 // CreateKey makes a key for the user of that name, who is made if needed.
 func (s *Service) CreateKey(ctx context.Context, userName string) (CreatedKey, error) {
-	userName = strings.TrimSpace(userName)
-	if userName == "" || len([]rune(userName)) > nameLimit {
-		return CreatedKey{}, fmt.Errorf("create key: the user name must have 1 to %d characters", nameLimit)
+	userName, err := checkName(userName)
+	if err != nil {
+		return CreatedKey{}, fmt.Errorf("create key: %w", err)
 	}
 	userID, err := s.store.EnsureUser(ctx, userName)
 	if err != nil {
@@ -95,11 +134,11 @@ func (s *Service) Authenticate(ctx context.Context, key string) (Caller, error) 
 	if !wellFormed(key) {
 		return Caller{}, fmt.Errorf("malformed key: %w", evaluation.ErrUnauthorized)
 	}
-	userID, userName, keyID, err := s.store.UserByKeyHash(ctx, hashKey(key))
+	c, err := s.store.UserByKeyHash(ctx, hashKey(key))
 	if err != nil {
 		return Caller{}, fmt.Errorf("authenticate key: %w", err)
 	}
-	return Caller{UserID: userID, UserName: userName, KeyID: keyID}, nil
+	return c, nil
 }
 
 func newKey() string {

@@ -15,6 +15,8 @@ import (
 
 // Eraser removes the rows of a deleted evaluation.
 type Eraser interface {
+	// Replays lists the replays that may have objects of it.
+	Replays(ctx context.Context, evaluationID string) ([]string, error)
 	Erase(ctx context.Context, evaluationID string) error
 }
 
@@ -47,8 +49,18 @@ func (s *Stage) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, er
 	if j.EvaluationID == "" { // its prefix would be that of all
 		return pipeline.Result{}, pipeline.Permanent(fmt.Errorf("job %s names no evaluation", j.ID))
 	}
-	if err := s.objects.DeletePrefix(ctx, evaluation.ObjectPrefix(j.EvaluationID)); err != nil {
-		return pipeline.Result{}, away("s3", fmt.Errorf("remove objects: %w", err))
+	replays, err := s.evaluations.Replays(ctx, j.EvaluationID)
+	if err != nil {
+		return pipeline.Result{}, away("postgres", fmt.Errorf("list replays: %w", err))
+	}
+	prefixes := []string{evaluation.ObjectPrefix(j.EvaluationID)}
+	for _, id := range replays {
+		prefixes = append(prefixes, (&pipeline.Replay{ID: id}).Prefix(j.EvaluationID))
+	}
+	for _, prefix := range prefixes {
+		if err := s.objects.DeletePrefix(ctx, prefix); err != nil {
+			return pipeline.Result{}, away("s3", fmt.Errorf("remove objects: %w", err))
+		}
 	}
 	if err := s.snapshots.Remove(ctx, []string{j.EvaluationID}); err != nil {
 		return pipeline.Result{}, away("redis", fmt.Errorf("remove snapshot: %w", err))

@@ -28,6 +28,9 @@ func (s *stores) do(what, id string) error {
 	return nil
 }
 
+func (s *stores) Replays(context.Context, string) ([]string, error) {
+	return []string{"replay_1"}, nil
+}
 func (s *stores) Erase(_ context.Context, id string) error            { return s.do("postgres", id) }
 func (s *stores) DeletePrefix(_ context.Context, prefix string) error { return s.do("s3", prefix) }
 func (s *stores) Remove(_ context.Context, ids []string) error        { return s.do("redis", ids[0]) }
@@ -39,7 +42,7 @@ func TestHandleRemovesEverything(t *testing.T) {
 	if _, err := stage.Handle(t.Context(), pipeline.Job{ID: "job_1", EvaluationID: "eval_1"}); err != nil {
 		t.Fatalf("Handle = %v", err)
 	}
-	if diff := cmp.Diff([]string{"s3 evaluations/eval_1/", "redis eval_1", "postgres eval_1"}, s.removed); diff != "" {
+	if diff := cmp.Diff([]string{"s3 evaluations/eval_1/", "s3 replays/replay_1/eval_1/", "redis eval_1", "postgres eval_1"}, s.removed); diff != "" {
 		t.Errorf("removed (-want +got):\n%s", diff)
 	}
 }

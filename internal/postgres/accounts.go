@@ -29,6 +29,11 @@ func (s *Accounts) EnsureUser(ctx context.Context, name string) (userID string, 
 	return userID, err
 }
 
+// SetRole gives a user a role.
+func (s *Accounts) SetRole(ctx context.Context, userID string, role account.Role) error {
+	return s.db.exec(ctx, "set role of "+userID, `UPDATE users SET role = $2 WHERE id = $1`, userID, role)
+}
+
 // CreateKey stores a key by its hash.
 func (s *Accounts) CreateKey(ctx context.Context, userID, hint string, hash []byte) (id string, err error) {
 	id = newID("key")
@@ -74,13 +79,13 @@ func (s *Accounts) RevokeKey(ctx context.Context, id string) error {
 
 // UserByKeyHash finds the user of a key in force; [evaluation.ErrUnauthorized] if there is none. It notes the use of a key at most
 // once a minute.
-func (s *Accounts) UserByKeyHash(ctx context.Context, hash []byte) (userID, userName, keyID string, err error) {
+func (s *Accounts) UserByKeyHash(ctx context.Context, hash []byte) (caller account.Caller, err error) {
 	err = s.db.with(ctx, "check key", func(ctx context.Context, c *pgx.Conn) error {
 		var stale bool
 		err := c.QueryRow(ctx, `
-			SELECT u.id, u.name, k.id, k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute'
+			SELECT u.id, u.name, k.id, u.role, k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute'
 			FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.hash = $1 AND k.revoked_at IS NULL`, hash).
-			Scan(&userID, &userName, &keyID, &stale)
+			Scan(&caller.UserID, &caller.UserName, &caller.KeyID, &caller.Role, &stale)
 		if isNoRows(err) {
 			return evaluation.ErrUnauthorized
 		}
@@ -91,10 +96,10 @@ func (s *Accounts) UserByKeyHash(ctx context.Context, hash []byte) (userID, user
 		_, err = c.Exec(ctx, `
 			UPDATE api_keys SET last_used_at = now() WHERE id = (
 				SELECT id FROM api_keys WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
-				FOR NO KEY UPDATE SKIP LOCKED)`, keyID)
+				FOR NO KEY UPDATE SKIP LOCKED)`, caller.KeyID)
 		return err
 	})
-	return userID, userName, keyID, err
+	return caller, err
 }
 
 // Secret returns the shared secret of that name; if there is none, it stores what generate makes. All callers get the same.

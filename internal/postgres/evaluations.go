@@ -214,13 +214,29 @@ func deleteBatch(userID, id string) *pgx.Batch {
 	for _, wait := range []time.Duration{0, evaluation.LongestDeadline()} {
 		b.Queue(`
 			WITH job AS (
-				INSERT INTO jobs (id, stage, evaluation_id, user_id, not_before) VALUES ($1, $2, $3, $4, now() + $5::interval)
+				INSERT INTO jobs (id, stage, evaluation_id, user_id, not_before, erase_replays)
+				SELECT $1, $2, $3, $4, now() + $5::interval, array_agg(DISTINCT replay_id) FROM jobs WHERE evaluation_id = $3 AND replay_id IS NOT NULL
 				RETURNING id)
 			INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, $3 FROM job`,
 			newID("job"), evaluation.StageErase, id, userID, wait)
 	}
 	queueProgress(b, id)
 	return b
+}
+
+// Replays lists the replays that may have objects of a deleted evaluation. Its erase jobs know them as long as they are open.
+func (s *Evaluations) Replays(ctx context.Context, evaluationID string) (ids []string, err error) {
+	err = s.db.with(ctx, "list replays of "+evaluationID, func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `
+			SELECT replay_id FROM jobs WHERE evaluation_id = $1 AND replay_id IS NOT NULL
+			UNION SELECT unnest(erase_replays) FROM jobs WHERE evaluation_id = $1 AND stage = 'erase'`, evaluationID)
+		if err != nil {
+			return err
+		}
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return ids, err
 }
 
 // Erase removes every row of a deleted evaluation; only erase jobs that are still open stay, and go when they are settled. It may

@@ -2,13 +2,13 @@ package postgres_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"oktalk/internal/account"
 	"oktalk/internal/evaluation"
 	"oktalk/internal/pipeline"
 )
@@ -305,9 +305,12 @@ func TestAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	userID, name, keyID, err := s.accounts.UserByKeyHash(ctx, []byte("hash"))
-	if got := fmt.Sprint(userID, name, keyID, err); got != fmt.Sprint(s.user, "ann", id, nil) {
-		t.Errorf("UserByKeyHash = %s", got)
+	if err := s.accounts.SetRole(ctx, s.user, account.RoleAdmin); err != nil {
+		t.Fatal(err)
+	}
+	caller, err := s.accounts.UserByKeyHash(ctx, []byte("hash"))
+	if want := (account.Caller{UserID: s.user, UserName: "ann", KeyID: id, Role: account.RoleAdmin}); caller != want || err != nil {
+		t.Errorf("UserByKeyHash = %+v, %v, want %+v", caller, err, want)
 	}
 	keys, err := s.accounts.ListKeys(ctx)
 	if err != nil || len(keys) != 1 || keys[0].LastUsedAt.IsZero() || !keys[0].RevokedAt.IsZero() || keys[0].UserName != "ann" {
@@ -316,7 +319,7 @@ func TestAccounts(t *testing.T) {
 	if err := s.accounts.RevokeKey(ctx, id); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := s.accounts.UserByKeyHash(ctx, []byte("hash")); !errors.Is(err, evaluation.ErrUnauthorized) {
+	if _, err := s.accounts.UserByKeyHash(ctx, []byte("hash")); !errors.Is(err, evaluation.ErrUnauthorized) {
 		t.Errorf("UserByKeyHash of a revoked key = %v, want ErrUnauthorized", err)
 	}
 	if err := s.accounts.RevokeKey(ctx, "key_none"); !errors.Is(err, evaluation.ErrNotFound) {

@@ -26,7 +26,7 @@ const takeJob = `
 	UPDATE jobs SET run = run + 1, owner = $3, entry_id = $4, updated_at = now(),
 		crashes = crashes + CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END
 	WHERE id = $1 AND stage = $2 AND state = 'open' AND (owner IN ('', $3) OR (owner = $5 AND run = $6))
-	RETURNING evaluation_id, user_id, run, attempts, crashes, waits`
+	RETURNING evaluation_id, user_id, run, attempts, crashes, waits, replay_id IS NOT NULL`
 
 // maxID is longer than any identifier of ours.
 const maxID = 200
@@ -92,10 +92,11 @@ func (s *Jobs) look(ctx context.Context, e pipeline.Entry) (seen seenJob, err er
 // take is the whole of Begin when nobody else has the job: one round trip.
 func (s *Jobs) take(ctx context.Context, e pipeline.Entry, owner string, dead seenJob) (j pipeline.Job, taken bool, err error) {
 	err = s.db.with(ctx, "begin job "+e.JobID, func(ctx context.Context, c *pgx.Conn) error {
+		var replay bool
 		j = pipeline.Job{ID: e.JobID, Stage: e.Stage, Owner: owner, EntryID: e.ID, StartedAt: time.Now().UTC()}
 		b := &pgx.Batch{}
 		b.Queue(takeJob, e.JobID, e.Stage, owner, e.ID, dead.owner, dead.run).
-			QueryRow(optional(&taken, &j.EvaluationID, &j.UserID, &j.Run, &j.Attempt, &j.Crashes, &j.Waits))
+			QueryRow(optional(&taken, &j.EvaluationID, &j.UserID, &j.Run, &j.Attempt, &j.Crashes, &j.Waits, &replay))
 		b.Queue(withWords+`WHERE e.id = (SELECT evaluation_id FROM jobs WHERE id = $1) AND e.deleted_at IS NULL`, e.JobID).
 			Query(oneEvaluation(&j.Evaluation))
 		if err := send(ctx, c, b); err != nil || !taken {
@@ -106,6 +107,9 @@ func (s *Jobs) take(ctx context.Context, e pipeline.Entry, owner string, dead se
 			j.Evaluation = nil
 		} else if j.Evaluation == nil {
 			return cancelJob(ctx, c, j)
+		}
+		if replay {
+			return loadReplay(ctx, c, &j)
 		}
 		return nil
 	})
@@ -233,6 +237,9 @@ func (s *Jobs) Settle(ctx context.Context, j pipeline.Job, r pipeline.Result, o 
 			UPDATE jobs SET state = $3, attempts = attempts + $4, waits = 0, last_error = $5, updated_at = now()
 			WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run, state, failed, errorText(cause))
 		queueRun(b, j, *record)
+		if j.Replay != nil {
+			return queueReplayed(b, l, j, r.Artifact)
+		}
 		return queueSettled(b, l, r.Artifact)
 	})
 }
@@ -276,7 +283,7 @@ func (s *Jobs) Retry(ctx context.Context, j pipeline.Job, cause error, due time.
 			return false
 		}
 		queueRun(b, j, *record)
-		return queueWaitingFor(b, l.evaluation, "")
+		return j.Replay == nil && queueWaitingFor(b, l.evaluation, "")
 	})
 }
 
@@ -287,7 +294,7 @@ func (s *Jobs) Wait(ctx context.Context, j pipeline.Job, what string, cause erro
 		b.Queue(`
 			UPDATE jobs SET owner = '', waits = waits + 1, not_before = $3, last_error = $4, updated_at = now()
 			WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run, due, errorText(cause))
-		if l.evaluation == nil || l.evaluation.Status.Final() {
+		if l.evaluation == nil || l.evaluation.Status.Final() || j.Replay != nil {
 			return false
 		}
 		return queueWaitingFor(b, l.evaluation, storable(what, 40))

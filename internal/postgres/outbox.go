@@ -161,14 +161,16 @@ func missing(ids []string, found []*evaluation.Evaluation) []string {
 	return absent
 }
 
-// selectEntries reads jobs as entries; due is null when it has passed, by the database's clock.
+// selectEntries reads jobs as entries; due is null when it has passed, by the database's clock. Replays go to the low lane and are
+// counted for no user: they must not make a learner's own work wait.
 const selectEntries = `
-	SELECT id, stage, evaluation_id, user_id, attempts + 1, created_at, CASE WHEN not_before > now() THEN not_before END, traceparent
+	SELECT id, stage, evaluation_id, CASE WHEN replay_of IS NULL THEN user_id ELSE '' END, attempts + 1, created_at,
+		CASE WHEN not_before > now() THEN not_before END, traceparent, replay_of IS NOT NULL
 	FROM jobs `
 
 func toEntry(row pgx.CollectableRow) (e pipeline.Entry, err error) {
 	var due *time.Time
-	err = row.Scan(&e.JobID, &e.Stage, &e.EvaluationID, &e.UserID, &e.Attempt, &e.EnqueuedAt, &due, &e.Traceparent)
+	err = row.Scan(&e.JobID, &e.Stage, &e.EvaluationID, &e.UserID, &e.Attempt, &e.EnqueuedAt, &due, &e.Traceparent, &e.Low)
 	e.EnqueuedAt, e.Due = e.EnqueuedAt.UTC(), value(due).UTC()
 	return e, err
 }

@@ -25,13 +25,13 @@ func queueRun(b *pgx.Batch, j pipeline.Job, r run) {
 	const limit = 500
 	b.Queue(`
 		INSERT INTO stage_runs (started_at, job_id, run, stage, evaluation_id, user_id, entry_id, owner, attempt, outcome, input_hash,
-			provider, model, prompt_version, output, usage, error, latency_ms)
-		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+			provider, model, prompt_version, output, usage, error, latency_ms, replay_of)
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
 		WHERE NOT EXISTS (SELECT FROM stage_runs WHERE job_id = $2 AND run = $3 AND started_at = $1)`,
 		j.StartedAt.Truncate(time.Microsecond), j.ID, j.Run, j.Stage, j.EvaluationID, j.UserID, j.EntryID, j.Owner, j.Attempt, r.outcome,
 		storable(r.result.InputHash, limit), storable(r.result.Provider, limit), storable(r.result.Model, limit),
 		storable(r.result.PromptVersion, limit), r.output, storableJSON(r.result.Usage), errorText(r.cause),
-		max(0, time.Since(j.StartedAt).Milliseconds()))
+		max(0, time.Since(j.StartedAt).Milliseconds()), replayOf(j))
 }
 
 // outputOf is what a run made, for QA to compare; nil when it made nothing.
