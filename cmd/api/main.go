@@ -29,6 +29,7 @@ import (
 	"oktalk/internal/realtime"
 	"oktalk/internal/redisconn"
 	"oktalk/internal/rediskv"
+	"oktalk/internal/replay"
 	"oktalk/internal/settings"
 	"oktalk/internal/telemetry"
 )
@@ -91,7 +92,8 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 	spool := postgres.NewSpool(p.DB)
 	handler, err := httpapi.New(cfg.HTTP, httpapi.Deps{
 		Accounts: account.NewService(accounts), Tickets: account.NewTickets(accounts, rediskv.NewOnce(quick, cfg.Redis.Prefix), p.Log, time.Now),
-		Intake: reception, Evaluations: evaluations, Objects: store, Spool: spool, Progress: hub, Log: p.Log,
+		Intake: reception, Evaluations: evaluations, Objects: store, Spool: spool, Progress: hub,
+		Replays: replay.NewService(postgres.NewReplays(p.DB), p.Producer, store, process.Catalog(), p.Log), Log: p.Log,
 		Checks: []httpapi.Check{
 			{Name: "postgres", Required: true, Run: p.DB.Ready},
 			{Name: "redis", Run: p.RedisReady},

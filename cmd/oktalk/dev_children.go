@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -130,20 +131,29 @@ func (d *dev) newProcess(c *child) *devstack.Process {
 
 // settings is the environment of a program that works with the stack: ours, and where its servers are.
 func (d *dev) settings() []string {
+	env := append(os.Environ(), "DATABASE_URL="+d.stack.DatabaseURL)
+	stores := d.stores()
+	for _, name := range slices.Sorted(maps.Keys(stores)) {
+		env = append(env, name+"="+stores[name])
+	}
+	return env
+}
+
+// stores is where the stores other than the database are, by the names of settings.
+func (d *dev) stores() map[string]string {
 	public := d.getenv("S3_PUBLIC_ENDPOINT")
 	if public == "" {
 		public = d.stack.S3Endpoint
 	}
-	return append(os.Environ(),
-		"DATABASE_URL="+d.stack.DatabaseURL,
-		"REDIS_URL="+d.stack.RedisURL,
-		"S3_ENDPOINT="+d.stack.S3Endpoint,
-		"S3_PUBLIC_ENDPOINT="+public,
-		"S3_BUCKET="+d.stack.Bucket,
-		"AWS_ACCESS_KEY_ID="+d.stack.S3AccessKey,
-		"AWS_SECRET_ACCESS_KEY="+d.stack.S3SecretKey,
-		"S3_REGION="+d.stack.S3Region,
-	)
+	return map[string]string{
+		"REDIS_URL":             d.stack.RedisURL,
+		"S3_ENDPOINT":           d.stack.S3Endpoint,
+		"S3_PUBLIC_ENDPOINT":    public,
+		"S3_BUCKET":             d.stack.Bucket,
+		"AWS_ACCESS_KEY_ID":     d.stack.S3AccessKey,
+		"AWS_SECRET_ACCESS_KEY": d.stack.S3SecretKey,
+		"S3_REGION":             d.stack.S3Region,
+	}
 }
 
 func (d *dev) childEnv(c *child) []string {

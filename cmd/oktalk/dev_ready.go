@@ -85,11 +85,13 @@ func (d *dev) speakSample(ctx context.Context) error {
 
 // devFile is dev.json: where everything is, for programs.
 type devFile struct {
-	URL         string       `json:"url"`
-	Key         string       `json:"key"`
-	DatabaseURL string       `json:"database_url"` // for oktalk keys and migrate; the file is its owner's alone
-	Metrics     []string     `json:"metrics"`      // URLs
-	Processes   []devProcess `json:"processes"`
+	URL         string `json:"url"`
+	Key         string `json:"key"`
+	DatabaseURL string `json:"database_url"` // for oktalk keys and migrate; the file is its owner's alone
+	// Environment is where the other stores are, for oktalk replay, stages and explain.
+	Environment map[string]string `json:"environment"`
+	Metrics     []string          `json:"metrics"` // URLs
+	Processes   []devProcess      `json:"processes"`
 }
 
 type devProcess struct {
@@ -104,7 +106,7 @@ func (d *dev) noteChange() {
 	if !d.ready {
 		return
 	}
-	f := devFile{URL: baseURL(d.flags.apiAddr), Key: d.key, DatabaseURL: d.stack.DatabaseURL}
+	f := devFile{URL: baseURL(d.flags.apiAddr), Key: d.key, DatabaseURL: d.stack.DatabaseURL, Environment: d.stores()}
 	for _, c := range d.children {
 		f.Metrics = append(f.Metrics, "http://"+c.metrics+"/metrics")
 		f.Processes = append(f.Processes, devProcess{Name: c.name, PID: c.process.PID()})

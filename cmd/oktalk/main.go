@@ -3,6 +3,11 @@
 //	oktalk dev      runs everything on this machine
 //	oktalk demo     posts a recording to a running stack and follows it
 //	oktalk watch    follows an evaluation
+//	oktalk stages   shows, pauses and resumes stages
+//	oktalk entries  finds past work
+//	oktalk replay   runs it again, and compares
+//	oktalk dead     looks after what was set aside
+//	oktalk explain  tells an evaluation's history
 //	oktalk keys     makes, lists and revokes API keys
 //	oktalk migrate  changes the database's schema
 //
@@ -55,6 +60,11 @@ defaults fit the servers that "oktalk dev" starts.`,
 		newDevCommand(getenv),
 		newDemoCommand(getenv),
 		newWatchCommand(getenv),
+		newStagesCommand(getenv),
+		newEntriesCommand(getenv),
+		newReplayCommand(getenv),
+		newDeadCommand(getenv),
+		newExplainCommand(getenv),
 		newKeysCommand(getenv),
 		newMigrateCommand(getenv),
 	)

@@ -20,7 +20,9 @@ type Stack struct {
 	URL         string   `json:"url"`
 	Key         string   `json:"key"` // of the demo user
 	DatabaseURL string   `json:"database_url"`
-	Metrics     []string `json:"metrics"` // URLs
+	// Environment is where the other stores are, by the names of settings.
+	Environment map[string]string `json:"environment"`
+	Metrics     []string          `json:"metrics"` // URLs
 	Processes   []struct {
 		Name string `json:"name"`
 		PID  int    `json:"pid"`

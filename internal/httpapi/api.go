@@ -76,13 +76,14 @@ type Deps struct {
 	Objects     Objects
 	Spool       Spool
 	Progress    Progress
+	Replays     Replays
 	Checks      []Check // for /readyz; may be empty
 	Log         *slog.Logger
 }
 
 // New makes the API's handler. It is to be served by [NewServer], whose time limits it relies on.
 func New(cfg Config, d Deps) (http.Handler, error) {
-	if d.Accounts == nil || d.Tickets == nil || d.Intake == nil || d.Evaluations == nil || d.Objects == nil || d.Spool == nil || d.Progress == nil || d.Log == nil {
+	if d.Accounts == nil || d.Tickets == nil || d.Intake == nil || d.Evaluations == nil || d.Objects == nil || d.Spool == nil || d.Progress == nil || d.Replays == nil || d.Log == nil {
 		return nil, errors.New("httpapi: a dependency is missing")
 	}
 	if err := cfg.Validate(); err != nil {

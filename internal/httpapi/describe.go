@@ -26,6 +26,8 @@ Errors are problems (RFC 9457) whose type is one of those at /problems. Every an
 
 	audioDescription = `Redirects to a signed address of the audio, or gives that address as JSON when the request's Accept names application/json.`
 
+	replayDescription = `Runs entries again with their original input. By default as shadows: what the learner has does not change, and only the comparison shows the results. With apply the whole chain runs as a shadow first; then text and audio take the originals' place together, unless they are worse.`
+
 	progressDescription = `One path, three ways. With an upgrade to WebSocket: messages until the evaluation is final, then close code 1000. With Accept: text/event-stream: the same messages as server-sent events. Otherwise: the newest message as JSON, as soon as its version is above after, or when wait seconds have passed.
 
 Every message carries the whole changing state, without words; versions rise, and some may be left out. Close codes from 4000 to 4499 mean: connect again; from 4500 to 4999: do not (4504: the evaluation was deleted).`
@@ -75,6 +77,8 @@ func completeDescription(doc *huma.OpenAPI) {
 		ref := schemas["View"].Properties[name]
 		schemas["View"].Properties[name] = &huma.Schema{OneOf: []*huma.Schema{{Ref: ref.Ref}, {Type: "null"}}, Description: ref.Description}
 	}
+	replayed := schemas["Result"].Properties["replay"]
+	schemas["Result"].Properties["replay"] = &huma.Schema{OneOf: []*huma.Schema{{Ref: replayed.Ref}, {Type: "null"}}, Description: replayed.Description}
 	view := &huma.Schema{Ref: "#/components/schemas/View", Description: "The evaluation without words"}
 	schemas["Message"].Properties["evaluation"] = view
 	audio := doc.Components.Schemas.Schema(reflect.TypeFor[audioBody](), true, "AudioURL")

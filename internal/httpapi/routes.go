@@ -3,11 +3,13 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
 	"oktalk/internal/evaluation"
+	"oktalk/internal/replay"
 )
 
 // addRoutes adds all routes that the description lists.
@@ -56,6 +58,50 @@ func addRoutes(api huma.API, d Deps) {
 		Method: http.MethodGet, Path: "/v1/me", OperationID: "get-me", Middlewares: key,
 		Summary: "Who am I", Tags: []string{"account"}, Description: "The caller, by the key in use.",
 	}, getMe, "unauthorized", "unavailable")
+	addAdminRoutes(api, d)
+}
+
+// addAdminRoutes adds the routes of operators and QA.
+func addAdminRoutes(api huma.API, d Deps) {
+	op := func(method, path, id, summary, description string) huma.Operation {
+		return huma.Operation{
+			Method: method, Path: "/v1/admin" + path, OperationID: id, Summary: summary, Description: description, Tags: []string{"admin"},
+			Middlewares: huma.Middlewares{requireKey(d.Accounts, d.Log), requireAdmin(d.Log)},
+		}
+	}
+	add(api, d, op(http.MethodGet, "/stages", "list-stages", "List stages", "How each stage stands, in the order in which an evaluation passes them."),
+		listStages(d.Replays), "unauthorized", "forbidden", "unavailable")
+	for _, paused := range []bool{true, false} {
+		name, summary := "resume", "Let a stage go on"
+		if paused {
+			name, summary = "pause", "Pause a stage"
+		}
+		o := op(http.MethodPost, "/stages/{stage}/"+name, name+"-stage", summary, "Workers follow within a second; what is in flight ends as usual.")
+		o.DefaultStatus = http.StatusNoContent
+		add(api, d, o, pauseStage(d.Replays, paused), "invalid-request", "unauthorized", "forbidden", "unavailable")
+	}
+	add(api, d, op(http.MethodGet, "/stages/{stage}/entries", "list-entries", "Choose entries", "Entries of a stage with their jobs, newest first. Replays are left out."),
+		listEntries(d.Replays), "invalid-request", "unauthorized", "forbidden", "unavailable")
+	replayOp := op(http.MethodPost, "/stages/{stage}/replays", "create-replay", "Replay entries", replayDescription)
+	replayOp.DefaultStatus = http.StatusCreated
+	replayOp.Responses = map[string]*huma.Response{"200": {
+		Description: "A dry run, or nothing to replay",
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[replay.Result](), true, "Result")}},
+	}}
+	add(api, d, replayOp, createReplay(d.Replays), "invalid-request", "unauthorized", "forbidden", "unavailable")
+	add(api, d, op(http.MethodGet, "/replays/{id}", "get-replay", "Compare a replay", "Old and new side by side; new ones appear as they are made."),
+		getReplay(d.Replays), "unauthorized", "forbidden", "not-found", "unavailable")
+	add(api, d, op(http.MethodGet, "/evaluations/{id}/history", "explain-evaluation", "Explain an evaluation", "Everything that is known of its course, whoever's it is."),
+		explainEvaluation(d.Replays), "unauthorized", "forbidden", "not-found", "unavailable")
+	add(api, d, op(http.MethodGet, "/dead", "list-dead", "List dead letters", "Jobs that were set aside, newest first, then entries that could not be decoded."),
+		listDead(d.Replays), "invalid-request", "unauthorized", "forbidden", "unavailable")
+	add(api, d, op(http.MethodGet, "/dead/letter", "get-dead", "Show a dead letter", "One of the list, whole."),
+		getDead(d.Replays), "invalid-request", "unauthorized", "forbidden", "not-found", "unavailable")
+	add(api, d, op(http.MethodPost, "/dead/retry", "retry-dead", "Retry a dead letter", "Runs its work again and puts the result in place. It stays listed until that has succeeded."),
+		retryDead(d.Replays), "invalid-request", "unauthorized", "forbidden", "not-found", "unavailable")
+	drop := op(http.MethodPost, "/dead/drop", "drop-dead", "Drop a dead letter", "Takes it out for good. What its evaluation shows does not change.")
+	drop.DefaultStatus = http.StatusNoContent
+	add(api, d, drop, dropDead(d.Replays), "invalid-request", "unauthorized", "forbidden", "not-found", "unavailable")
 }
 
 // addPageRoutes adds the routes for people and probes, which the description does not list.

@@ -21,10 +21,11 @@ import (
 )
 
 const (
-	annsKey  = "okt_ann"
-	bobsKey  = "okt_bob"
-	annsEval = "eval_01jd3k8v5n9q2w7x4y6z0a1b2c"
-	noEval   = "eval_01jd3k8v5n9q2w7x4y6z0a1b2d"
+	annsKey   = "okt_ann"
+	bobsKey   = "okt_bob"
+	adminsKey = "okt_ada"
+	annsEval  = "eval_01jd3k8v5n9q2w7x4y6z0a1b2c"
+	noEval    = "eval_01jd3k8v5n9q2w7x4y6z0a1b2d"
 )
 
 // world is everything behind the API. Tests replace the functions they are about.
@@ -43,6 +44,7 @@ type world struct {
 	events       func(w http.ResponseWriter, r *http.Request, id string, last int64) error
 	wait         func(ctx context.Context, id string, after int64, timeout time.Duration) (evaluation.Message, error)
 	checks       []httpapi.Check
+	replays      *replays
 	cfg          httpapi.Config
 
 	log *logBuffer
@@ -70,11 +72,13 @@ var expiry = time.Date(2026, 1, 25, 10, 35, 0, 0, time.UTC)
 
 // newWorld is a world in which ann has one evaluation.
 func newWorld() *world {
-	w := &world{cfg: httpapi.Config{Addr: "127.0.0.1:0"}, log: &logBuffer{}}
+	w := &world{cfg: httpapi.Config{Addr: "127.0.0.1:0"}, log: &logBuffer{}, replays: &replays{}}
 	w.authenticate = func(key string) (account.Caller, error) {
 		switch key {
 		case annsKey:
 			return account.Caller{UserID: "user_ann", UserName: "ann", KeyID: "key_1"}, nil
+		case adminsKey:
+			return account.Caller{UserID: "user_ada", UserName: "ada", KeyID: "key_3", Role: account.RoleAdmin}, nil
 		case bobsKey:
 			return account.Caller{UserID: "user_bob", UserName: "bob", KeyID: "key_2"}, nil
 		}
@@ -165,7 +169,7 @@ func (w *world) handler(t testing.TB) http.Handler {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h, err := httpapi.New(w.cfg, httpapi.Deps{
-		Accounts: w, Tickets: w, Intake: w, Evaluations: w, Objects: w, Spool: spool{w}, Progress: w, Checks: w.checks, Log: log,
+		Accounts: w, Tickets: w, Intake: w, Evaluations: w, Objects: w, Spool: spool{w}, Progress: w, Replays: w.replays, Checks: w.checks, Log: log,
 	})
 	if err != nil {
 		t.Fatalf("New = %v", err)

@@ -31,6 +31,9 @@ type Config struct {
 // voices are those built into flite that speak well enough. kal is left out: it has 8 kHz, where s and f sound alike.
 var voices = []string{"slt", "rms", "awb", "kal16"}
 
+// Voices lists the voices, the default one first.
+func Voices() []string { return slices.Clone(voices) }
+
 const (
 	defaultTimeout = 8 * time.Second
 	memory         = 512 << 20

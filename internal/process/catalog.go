@@ -1,0 +1,18 @@
+package process
+
+import (
+	"oktalk/internal/evaluation"
+	"oktalk/internal/feedback/coach"
+	"oktalk/internal/provider/flite"
+	"oktalk/internal/replay"
+)
+
+// Catalog lists whom the workers of each stage can be asked to have the work done by, for replays.
+func Catalog() replay.Catalog {
+	voice := replay.Provider{Name: "flite", Models: flite.Voices()}
+	return replay.Catalog{
+		evaluation.StageFeedback: {{Name: coach.New().Name(), Prompts: []string{coach.Version}}},
+		evaluation.StageSpeech:   {voice},
+		evaluation.StageDemo:     {voice},
+	}
+}
