@@ -10,7 +10,7 @@ build_go = CGO_ENABLED=0 $(GO) build -trimpath
 modules = . $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo build test test-fast lint fmt bench migrate verify clean
+.PHONY: help setup run demo build test test-fast lint fmt bench chaos migrate verify clean
 .DELETE_ON_ERROR:
 
 help: ## list what make can do
@@ -52,6 +52,10 @@ fmt: bin/golangci-lint ## format the code
 
 bench: ## run the benchmarks (BENCHTIME=1s)
 	@$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
+
+chaos: setup build ## break everything for FOR=9m while evaluations run (SEED=n repeats a run's faults; logs in dist/chaos)
+	@mkdir -p dist/chaos
+	@CGO_ENABLED=0 $(GO) test -count 1 -v -timeout 0 -artifacts -outputdir $(CURDIR)/dist/chaos ./internal/chaos -for $(or $(FOR),9m) -seed $(or $(SEED),0)
 
 migrate: bin/oktalk ## bring the database of DATABASE_URL up to date
 	@bin/oktalk migrate up
