@@ -33,6 +33,8 @@ type Observer interface {
 	InFlight(stage string, delta int)
 	// Waited is called when a job was put off because a part of the environment, what, is away.
 	Waited(stage, what string)
+	// Admitted is called when a delivery of a limited stage got its permit, after a wait.
+	Admitted(stage string, waited time.Duration)
 	// Abandoned is called with +1 when a handler did not return after its deadline, and -1 if it does after all.
 	Abandoned(stage string, delta int)
 }
@@ -43,6 +45,7 @@ type nobody struct{}
 func (nobody) RunEnded(string, string, time.Duration) {}
 func (nobody) InFlight(string, int)                   {}
 func (nobody) Waited(string, string)                  {}
+func (nobody) Admitted(string, time.Duration)         {}
 func (nobody) Abandoned(string, int)                  {}
 
 const (

@@ -19,10 +19,12 @@ type delivery struct {
 	life     context.Context //nolint:containedctx // ends when the process gives up everything
 	entry    Entry
 	began    time.Time // when the job was begun, by this machine's clock
+	asking   bool      // the stage is limited and no permit has come yet
 }
 
 // run takes the delivery to its end.
 func (d *delivery) run() {
+	defer d.asked()
 	switch {
 	case d.entry.DecodeErr != nil:
 		d.log.Error("entry cannot be decoded; it is set aside", "entry_id", d.entry.ID, "err", d.entry.DecodeErr)
@@ -37,17 +39,47 @@ func (d *delivery) run() {
 	}
 }
 
-// beginJob takes the job. While the ledger is away it repeats, until the drain begins.
+// asked lets the reader go on, if the delivery held it up.
+func (d *delivery) asked() {
+	if d.asking {
+		d.asking = false
+		d.admitted()
+	}
+}
+
+// acquire waits for a permit where the stage is limited, until the drain begins.
+func (d *delivery) acquire() (release func(), err error) {
+	if d.limiter == nil {
+		return func() {}, nil
+	}
+	start := time.Now()
+	release, err = d.limiter.Acquire(d.reading)
+	if err != nil {
+		return func() {}, err
+	}
+	d.obs.Admitted(string(d.stage.Name), time.Since(start))
+	d.asked()
+	return release, nil
+}
+
+// beginJob takes the job, with a permit where the stage is limited. While the ledger is away it repeats, until the drain begins; each
+// try has a permit of its own, since those that were kept meanwhile would all be used at once when the ledger is back.
 func (d *delivery) beginJob() {
 	var j Job
+	release := func() {}
 	err := d.repeat(d.reading, &d.books, pauseMost, func(ctx context.Context) (err error) {
-		j, err = d.ledger.Begin(ctx, d.entry, d.src.Consumer(), d.alive)
+		if release, err = d.acquire(); err != nil {
+			return err
+		}
+		if j, err = d.ledger.Begin(ctx, d.entry, d.src.Consumer(), d.alive); err != nil {
+			release()
+		}
 		return err
 	})
 	switch {
 	case err == nil:
 		d.entry.Attempt, d.began = j.Attempt, time.Now()
-		d.handle(j)
+		d.handle(j, release)
 	case errors.Is(err, ErrSettled):
 		d.ack()
 	case errors.Is(err, ErrBusy):
@@ -60,8 +92,9 @@ func (d *delivery) beginJob() {
 	}
 }
 
-// handle does the work of a job that was begun, and settles it.
-func (d *delivery) handle(j Job) {
+// handle does the work of a job that was begun, releases its permit and settles it.
+func (d *delivery) handle(j Job, release func()) {
+	defer release()
 	if d.stage.Crashes > 0 && j.Crashes >= d.stage.Crashes {
 		d.fallback(j, OutcomeDead, fmt.Errorf("its worker died %d times while it ran", j.Crashes))
 		return
@@ -71,6 +104,7 @@ func (d *delivery) handle(j Job) {
 		return
 	}
 	res, err := d.call(j, func(ctx context.Context) (Result, error) { return d.handler.Handle(ctx, j) })
+	release() // settling needs none
 	environment, away := errors.AsType[*EnvironmentError](err)
 	_, permanent := errors.AsType[*PermanentError](err)
 	switch {

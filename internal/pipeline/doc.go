@@ -25,11 +25,18 @@
 // alive, however long a handler takes. Entries of a consumer whose lease ran out are delivered to others. A handler
 // is bounded by the stage's deadline.
 //
+// # Limits
+//
+// Where a stage or its vendor has a limit ([Runner.LimitBy]), a delivery gets a permit before its job is begun, so that a wait, and a
+// crash during it, counts nothing, and gives it back when the handler has returned or was abandoned. All entries of a stage need the same
+// permits. So while one waits, no more are read: in the stream they keep their order and their lanes, and other processes
+// can have them. A drain gives back at once what waits. Without a limit nothing is asked and entries are read as slots are free.
+//
 // # When something is away
 //
 // While the ledger is away, deliveries in flight wait in place with growing pauses up to 30 s: a result that was made is
 // kept and settled when the ledger is back, and no more is read than there are free slots. While the source is away, the
-// reader waits the same way; an acknowledgement that was lost comes back as a delivery of a settled job and is acknowledged then.
+// reader waits the same way; what waits for a permit goes on waiting while the store of permits is away; an acknowledgement that was lost comes back as a delivery of a settled job and is acknowledged then.
 //
 // # What it does not do
 //

@@ -19,6 +19,7 @@ type Runner struct {
 	src     Source
 	ledger  Ledger
 	handler Handler
+	limiter Limiter // nil: no limits
 	obs     Observer
 	log     *slog.Logger
 	reads   outage // of the source, for the reader
@@ -31,6 +32,7 @@ type Runner struct {
 	mu      sync.Mutex
 	busy    int                 // slots in use
 	workers int                 // goroutines that take from todo
+	asking  int                 // deliveries without a permit yet, when there is a limiter
 	begun   map[string]struct{} // jobs in flight in this process
 	idle    chan struct{}       // closed when busy falls to 0; nil while nobody waits for it
 }
@@ -47,6 +49,9 @@ func NewRunner(cfg Config, stage evaluation.Stage, src Source, ledger Ledger, h 
 		freed: make(chan struct{}, 1), todo: make(chan Entry, cfg.Concurrency), begun: map[string]struct{}{},
 	}
 }
+
+// LimitBy makes jobs wait for permits of l before they begin. It must be called before Run.
+func (r *Runner) LimitBy(l Limiter) { r.limiter = l }
 
 // errDrained is the cause that handlers see when the drain time is over.
 var errDrained = errors.New("the worker stops")
@@ -70,11 +75,16 @@ func (r *Runner) Run(ctx context.Context) error {
 		stopReading()
 		leased <- err
 	}()
+	var permits sync.WaitGroup
+	if r.limiter != nil {
+		permits.Go(func() { r.limiter.Run(leasing) })
+	}
 	r.read(reading, life, handling)
 	close(r.todo)
 	r.drain(cancelHandling)
 	stopLeasing()
 	err := <-leased
+	permits.Wait()
 	r.leave(life)
 	end() // calls that still repeat give up
 	r.waitIdle(time.Second)
@@ -114,7 +124,7 @@ func (r *Runner) read(ctx, life, handling context.Context) {
 // work runs deliveries until todo is closed. Goroutines stay, because their stacks have grown to what deliveries need.
 func (r *Runner) work(reading, life, handling context.Context) {
 	for e := range r.todo {
-		(&delivery{Runner: r, reading: reading, life: life, handling: handling, entry: e}).run()
+		(&delivery{Runner: r, reading: reading, life: life, handling: handling, entry: e, asking: r.limiter != nil}).run()
 		r.free()
 	}
 }
@@ -141,10 +151,10 @@ func (r *Runner) leave(life context.Context) {
 	}
 }
 
-// waitForSlot waits until there is a free slot and returns how many there are; 0 when ctx ended.
+// waitForSlot waits until something may be read and returns how many entries; 0 when ctx ended.
 func (r *Runner) waitForSlot(ctx context.Context) int {
 	for ctx.Err() == nil {
-		if free := r.cfg.Concurrency - r.inFlight(); free > 0 {
+		if free := r.room(); free > 0 {
 			return free
 		}
 		select {
@@ -153,6 +163,39 @@ func (r *Runner) waitForSlot(ctx context.Context) int {
 		}
 	}
 	return 0
+}
+
+// room is how many entries may be read: as many as there are free slots. When the stage is limited it is one at a time, and none
+// while one waits for its permit: all of them need one, and in the stream they keep their order and their lanes, and are
+// there for every process.
+func (r *Runner) room() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	free := r.cfg.Concurrency - r.busy
+	switch {
+	case r.limiter == nil:
+		return free
+	case r.asking > 0:
+		return 0
+	default:
+		return min(free, 1)
+	}
+}
+
+// admitted notes that a delivery waits for its permit no more.
+func (r *Runner) admitted() {
+	r.mu.Lock()
+	r.asking--
+	r.mu.Unlock()
+	r.signal()
+}
+
+// signal tells the reader that there may be room.
+func (r *Runner) signal() {
+	select {
+	case r.freed <- struct{}{}:
+	default:
+	}
 }
 
 func (r *Runner) inFlight() int {
@@ -166,6 +209,9 @@ func (r *Runner) take() bool {
 	r.obs.InFlight(string(r.stage.Name), 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.limiter != nil {
+		r.asking++
+	}
 	r.busy++
 	if r.busy <= r.workers {
 		return false
@@ -183,10 +229,7 @@ func (r *Runner) free() {
 		r.idle = nil
 	}
 	r.mu.Unlock()
-	select {
-	case r.freed <- struct{}{}:
-	default:
-	}
+	r.signal()
 }
 
 // waitIdle waits until nothing is in flight and reports whether that came true in time. Nothing must be taken meanwhile.

@@ -82,6 +82,7 @@ type bench struct {
 	ledger  *pipelinetest.Ledger
 	books   pipeline.Ledger // what runners use: ledger unless set
 	handler *handler
+	limiter pipeline.Limiter // of runners that are started; nil: none
 	cfg     pipeline.Config
 	stage   evaluation.Stage
 	log     *textLog
@@ -114,6 +115,9 @@ func (b *bench) add(n int) []pipeline.Entry {
 func (b *bench) start(consumer string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := pipeline.NewRunner(b.cfg, b.stage, b.broker.Source(consumer), b.books, b.handler, b.obs, slog.New(slog.NewTextHandler(b.log, nil)))
+	if b.limiter != nil {
+		r.LimitBy(b.limiter)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -212,6 +216,8 @@ func (o *observer) Waited(_, what string) {
 	defer o.mu.Unlock()
 	o.waits = append(o.waits, what)
 }
+
+func (o *observer) Admitted(string, time.Duration) {}
 
 func (o *observer) Abandoned(_ string, delta int) {
 	o.mu.Lock()

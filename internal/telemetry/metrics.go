@@ -94,6 +94,7 @@ type StageMetrics struct {
 	runs      *prometheus.HistogramVec
 	inFlight  *prometheus.GaugeVec
 	waits     *prometheus.CounterVec
+	permits   *prometheus.HistogramVec
 	abandoned *prometheus.GaugeVec
 }
 
@@ -110,11 +111,15 @@ func NewStageMetrics(reg prometheus.Registerer) *StageMetrics {
 		waits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oktalk_stage_waits_total", Help: "Jobs put off because a part of the environment was away.",
 		}, []string{"stage", "what"}),
+		permits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "oktalk_stage_permit_wait_seconds", Help: "How long deliveries of a limited stage waited for their permits.",
+			Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+		}, []string{"stage"}),
 		abandoned: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "oktalk_stage_abandoned", Help: "Handlers that did not return after their deadline and still run.",
 		}, []string{"stage"}),
 	}
-	reg.MustRegister(m.runs, m.inFlight, m.waits, m.abandoned)
+	reg.MustRegister(m.runs, m.inFlight, m.waits, m.permits, m.abandoned)
 	return m
 }
 
@@ -130,6 +135,11 @@ func (m *StageMetrics) InFlight(stage string, delta int) {
 
 // Waited counts a job that was put off.
 func (m *StageMetrics) Waited(stage, what string) { m.waits.WithLabelValues(stage, what).Inc() }
+
+// Admitted notes how long a delivery waited for its permit.
+func (m *StageMetrics) Admitted(stage string, waited time.Duration) {
+	m.permits.WithLabelValues(stage).Observe(waited.Seconds())
+}
 
 // Abandoned adds delta to the handlers that ignore their deadline.
 func (m *StageMetrics) Abandoned(stage string, delta int) {
