@@ -16,12 +16,15 @@ func (k keys) snapshot(id string) string { return string(k) + ":eval:result:" + 
 func (k keys) channel(id string) string  { return string(k) + ":eval:progress:" + id }
 func (k keys) once(id string) string     { return string(k) + ":once:" + id }
 
+// limit is of a stage or a vendor, as in pipeline.Shared. All limits have one hash tag, so that one script can look at several.
+func (k keys) limit(of string) string { return string(k) + ":limit:{limits}:" + of }
+
 // evaluationID is the reverse of channel.
 func (k keys) evaluationID(channel string) string {
 	return strings.TrimPrefix(channel, string(k)+":eval:progress:")
 }
 
-// unavailable translates an error of Redis: nothing kept here is needed, so callers need not tell one error from another.
+// unavailable translates an error of Redis: callers need not tell one error from another.
 // An operation that its caller gave up keeps [context.Canceled].
 func unavailable(op string, err error) error {
 	if errors.Is(err, context.Canceled) {
