@@ -34,12 +34,24 @@ type Stage struct {
 	log      *slog.Logger
 }
 
-var _ pipeline.Handler = (*Stage)(nil)
+var (
+	_ pipeline.Handler  = (*Stage)(nil)
+	_ pipeline.Vendored = (*Stage)(nil)
+)
 
 // NewStage makes the handler: gen writes the texts, and fallback writes when gen's attempts are used up. fallback must
 // not depend on the network; both may be the same.
 func NewStage(cfg Config, gen, fallback Generator, log *slog.Logger) *Stage {
 	return &Stage{cfg: cfg, gen: gen, fallback: fallback, log: log}
+}
+
+// Vendor implements [pipeline.Vendored]: one request for a text, of the vendor that the generator names. A generator without a
+// method Name has no vendor.
+func (s *Stage) Vendor() (name string, requests int) {
+	if g, ok := s.gen.(interface{ Name() string }); ok {
+		name = g.Name()
+	}
+	return name, 1
 }
 
 // Handle writes the coaching text of a scored evaluation. An evaluation that cannot be planned is a permanent error; a

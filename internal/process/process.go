@@ -33,6 +33,7 @@ type Config struct {
 	Redis     redisconn.Config
 	Stream    redisstream.Config
 	Pipeline  pipeline.Config
+	Limits    pipeline.LimitConfig
 	Snapshots rediskv.SnapshotConfig
 	Outbox    outbox.Config
 }
@@ -89,7 +90,13 @@ func (p *Process) Runner(name evaluation.StageName, h pipeline.Handler) (*pipeli
 	}
 	consumer := redisstream.ConsumerName(p.Name)
 	src := redisstream.NewSource(p.cfg.Stream, p.Redis, p.Blocking, p.cfg.Redis.Prefix, name, consumer, p.Log)
-	return pipeline.NewRunner(p.cfg.Pipeline, stage, src, postgres.NewJobs(p.DB), h, p.stages, p.Log), nil
+	runner := pipeline.NewRunner(p.cfg.Pipeline, stage, src, postgres.NewJobs(p.DB), h, p.stages, p.Log)
+	if limits := p.cfg.Limits.For(name, h); len(limits) > 0 {
+		p.Log.Info("stage is limited", "stage", string(name), "limits", fmt.Sprint(limits))
+		timing := rediskv.LimiterConfig{Lease: p.cfg.Stream.Lease, Beat: p.cfg.Stream.Beat}
+		runner.LimitBy(rediskv.NewLimiter(timing, p.Redis, p.cfg.Redis.Prefix, consumer, limits, p.Log.With("stage", string(name))))
+	}
+	return runner, nil
 }
 
 // RedisReady asks Redis for an answer.

@@ -17,7 +17,10 @@ type Demo struct {
 	maker maker
 }
 
-var _ pipeline.Handler = (*Demo)(nil)
+var (
+	_ pipeline.Handler  = (*Demo)(nil)
+	_ pipeline.Vendored = (*Demo)(nil)
+)
 
 // NewDemo makes the handler. The error says which setting is wrong.
 func NewDemo(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slog.Logger) (*Demo, error) {
@@ -26,6 +29,9 @@ func NewDemo(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slog.
 	}
 	return &Demo{cfg: cfg, maker: maker{voice, enc, store, log}}, nil
 }
+
+// Vendor implements [pipeline.Vendored]: a word is spoken twice.
+func (d *Demo) Vendor() (name string, requests int) { return d.maker.voice.Name(), 2 }
 
 // Handle implements [pipeline.Handler].
 func (d *Demo) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {

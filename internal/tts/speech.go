@@ -17,7 +17,10 @@ type Speech struct {
 	maker maker
 }
 
-var _ pipeline.Handler = (*Speech)(nil)
+var (
+	_ pipeline.Handler  = (*Speech)(nil)
+	_ pipeline.Vendored = (*Speech)(nil)
+)
 
 // NewSpeech makes the handler. The error says which setting is wrong.
 func NewSpeech(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slog.Logger) (*Speech, error) {
@@ -26,6 +29,9 @@ func NewSpeech(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slo
 	}
 	return &Speech{cfg: cfg, maker: maker{voice, enc, store, log}}, nil
 }
+
+// Vendor implements [pipeline.Vendored]: a text is one request.
+func (s *Speech) Vendor() (name string, requests int) { return s.maker.voice.Name(), 1 }
 
 // Handle implements [pipeline.Handler].
 func (s *Speech) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {
