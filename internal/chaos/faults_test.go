@@ -29,6 +29,7 @@ var faults = []fault{
 	{name: "worker: frozen for a moment", weight: 5, inject: freezeWorker(200*time.Millisecond, 3*time.Second)},
 	{name: "worker: SIGTERM and start", weight: 5, inject: restartWorker},
 	{name: "redis: replies lost", weight: 12, inject: breakProxy(toRedis, lose, 100*time.Millisecond, time.Second)},
+	{name: "redis: deliveries lost", weight: 10, inject: breakProxy(toRedis, loseJobs, time.Second, 3*time.Second)},
 	{name: "redis: connections cut", weight: 7, inject: cutProxy(toRedis)},
 	{name: "redis: stalls", weight: 6, inject: breakProxy(toRedis, stall, 500*time.Millisecond, 7*time.Second)},
 	{name: "redis: away for one worker", weight: 5, inject: breakProxy(toRedis, away, time.Second, 7*time.Second)},

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -11,10 +12,11 @@ import (
 type mode int
 
 const (
-	pass  mode = iota
-	lose       // a reply is thrown away and its connection closed: the server did what was asked, and nobody knows
-	stall      // nothing passes, connections stay
-	away       // connections are closed, new ones refused
+	pass     mode = iota
+	lose          // a reply is thrown away and its connection closed: the server did what was asked, and nobody knows
+	loseJobs      // the same, of replies that name jobs alone: from Redis, deliveries
+	stall         // nothing passes, connections stay
+	away          // connections are closed, new ones refused
 )
 
 // proxy passes connections on to a server and breaks them as told.
@@ -126,7 +128,7 @@ func (p *proxy) pump(to io.Writer, from io.Reader, replies bool) {
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			if !p.mayPass(replies) {
+			if !p.mayPass(buf[:n], replies) {
 				return
 			}
 			if _, err := to.Write(buf[:n]); err != nil {
@@ -140,18 +142,19 @@ func (p *proxy) pump(to io.Writer, from io.Reader, replies bool) {
 }
 
 // mayPass waits while the proxy stalls; it reports false when a reply is to be lost.
-func (p *proxy) mayPass(reply bool) bool {
+func (p *proxy) mayPass(b []byte, reply bool) bool {
 	for {
 		p.mu.Lock()
 		m, moved := p.mode, p.moved
-		if m == lose && reply {
+		loses := reply && (m == lose || m == loseJobs && bytes.Contains(b, []byte("job_")))
+		if loses {
 			p.lost++
 		}
 		p.mu.Unlock()
 		switch {
 		case m == stall:
 			<-moved
-		case m == lose && reply:
+		case loses:
 			return false
 		default:
 			return m != away
