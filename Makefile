@@ -6,11 +6,12 @@ BENCHTIME ?= 1s
 # Programs of this module are static and carry no paths of the machine that built them.
 build_go = CGO_ENABLED=0 $(GO) build -trimpath
 
-# Each tool is a module of its own in tools/, which pins its version: tools do not choose each other's dependencies, nor ours.
-modules = . $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
+# Each tool is a module of its own in tools/, which pins its version: tools do not choose each other's dependencies, nor ours. So is
+# bench, for the engines that ours is compared with.
+modules = . bench $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo build test test-fast lint fmt bench chaos migrate verify clean
+.PHONY: help setup run demo build test test-fast lint fmt bench bench-go chaos migrate verify clean
 .DELETE_ON_ERROR:
 
 help: ## list what make can do
@@ -46,11 +47,16 @@ test-fast: ## run the tests that need no servers
 
 lint: bin/golangci-lint ## check the code: style, mistakes, who may import whom
 	@bin/golangci-lint run
+	@cd bench && ../bin/golangci-lint run
 
 fmt: bin/golangci-lint ## format the code
 	@bin/golangci-lint fmt
+	@cd bench && ../bin/golangci-lint fmt
 
-bench: ## run the benchmarks (BENCHTIME=1s)
+bench: setup bin/versitygw ## compare the stage engine with others, 6 minutes; writes docs/benchmarks.md (BENCHFLAGS="-runs 5")
+	@cd bench && $(GO) run . -out ../docs/benchmarks.md $(BENCHFLAGS)
+
+bench-go: ## run the packages' own benchmarks (BENCHTIME=1s)
 	@$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
 
 chaos: setup build ## break everything for FOR=9m while evaluations run (SEED=n repeats a run's faults; logs in dist/chaos)
@@ -62,7 +68,7 @@ migrate: bin/oktalk ## bring the database of DATABASE_URL up to date
 
 verify: lint ## fail when something generated is stale or does not build for macOS
 	@for m in $(modules); do (cd $$m && $(GO) mod tidy -diff) || { echo "go.mod in $$m is stale: run 'go mod tidy' there"; exit 1; }; done
-	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	@for m in . bench; do (cd $$m && GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...) || exit 1; done
 
 clean: ## remove the built programs; tools and data stay (data of make run: rm -rf .oktalk)
 	@rm -f $(patsubst cmd/%,bin/%,$(wildcard cmd/*))
