@@ -59,6 +59,24 @@ func TestFloodCountsOnlyWhatIsMeasured(t *testing.T) {
 	}
 }
 
+func TestSentByTellsClientsFromScripts(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]int{
+		"+1699999999.123456 [3 127.0.0.1:50000] \"ping\"\r\n":    3,
+		"+1699999999.123456 [12 [::1]:50000] \"ping\" \" [7 x\"": 12,
+		"+1699999999.123456 [3 lua] \"TIME\"\r\n":                -1,
+		"+OK\r\n": -1,
+	} {
+		got, ok := sentBy(line)
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("sentBy(%q) = %d, want %d", line, got, want)
+		}
+	}
+}
+
 func TestReportLeavesOutWhatWasNotMeasured(t *testing.T) {
 	t.Parallel()
 	b := &bench{kinds: kinds(), parts: []string{partQueued}, results: newResults()}

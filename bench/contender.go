@@ -21,9 +21,9 @@ type contender interface {
 	Close()
 }
 
-// flusher is a contender whose jobs are not where workers find them as soon as they are enqueued.
+// flusher is a contender with something to do between adding a backlog and working on it.
 type flusher interface {
-	// Flush waits until they are.
+	// Flush waits until all jobs are where workers find them, and the servers know what they hold.
 	Flush(ctx context.Context) error
 }
 

@@ -15,7 +15,7 @@ import (
 // much as it can.
 const (
 	floodSlots  = 8
-	floodJob    = 50 * time.Millisecond
+	floodJob    = 200 * time.Millisecond
 	floodUsers  = 50
 	floodOthers = 0.3
 	floodFlood  = 9.0

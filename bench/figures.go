@@ -23,7 +23,8 @@ func median[T cmp.Ordered](values []T) T {
 // rate is one measurement of throughput.
 type rate struct {
 	perSecond float64
-	cpu       cpu // for one job
+	cpu       cpu     // for one job
+	others    float64 // part of the processors that others had meanwhile
 }
 
 // pickup are the latencies of jobs added to an idle worker.
@@ -69,11 +70,32 @@ func (r *results) addCrash(name string, took time.Duration) {
 	r.crashes[name] = append(r.crashes[name], took)
 }
 
-// perSecond is the median throughput of a contender.
-func (r *results) perSecond(name string) float64 {
-	var v []float64
+// speeds are the throughputs of a contender, the lowest first.
+func (r *results) speeds(name string) []float64 {
+	v := []float64{}
 	for _, x := range r.rates[name] {
 		v = append(v, x.perSecond)
+	}
+	slices.Sort(v)
+	return v
+}
+
+// each is the CPU time of a job of a contender.
+func (r *results) each(name string, part func(cpu) time.Duration) time.Duration {
+	var v []time.Duration
+	for _, x := range r.rates[name] {
+		v = append(v, part(x.cpu))
+	}
+	return median(v)
+}
+
+// others is the part of the processors that others had while throughput was measured.
+func (r *results) others() float64 {
+	var v []float64
+	for _, rates := range r.rates {
+		for _, x := range rates {
+			v = append(v, x.others)
+		}
 	}
 	return median(v)
 }

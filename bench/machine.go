@@ -114,6 +114,15 @@ func stat(pid string) []string {
 	return fields
 }
 
+// machineCPU is how long all processors were at work, for us or for others, since the machine started; 0 where that is not known.
+func machineCPU() time.Duration {
+	f := firstWords("/proc/stat", 9) // cpu, user, nice, system, idle, waiting for disks, interrupts (2), stolen by other machines
+	if len(f) < 9 {
+		return 0
+	}
+	return ticks(f, 1, 2, 3, 6, 7, 8)
+}
+
 // processCPU is how long a process has computed, without its children; 0 where that is not known.
 func processCPU(pid int) time.Duration { return ticks(stat(strconv.Itoa(pid)), 11, 12) }
 

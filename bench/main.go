@@ -83,7 +83,6 @@ type bench struct {
 	durable    bool
 	runs       int
 	runTime    time.Duration
-	samples    int
 	pickupTime time.Duration
 	crashes    int
 	crashTime  time.Duration
@@ -105,13 +104,12 @@ func (b *bench) parse(args []string, stderr io.Writer) (o options, err error) {
 	names := f.String("contenders", ".", "run those whose name matches this regular expression")
 	parts := f.String("parts", strings.Join(allParts, ","), "measure these")
 	f.BoolVar(&b.durable, "durable", false, "let the servers keep what they are told on the disk")
-	f.IntVar(&b.runs, "runs", 3, "runs of each contender for throughput, after one to warm up")
-	f.DurationVar(&b.runTime, "run-time", 1500*time.Millisecond, "about how long such a run takes")
-	f.IntVar(&b.samples, "samples", 200, "most samples of pickup latency of each contender")
-	f.DurationVar(&b.pickupTime, "pickup-time", 16*time.Second, "longest time for those samples")
+	f.IntVar(&b.runs, "runs", 5, "runs of each contender for throughput, after one to warm up")
+	f.DurationVar(&b.runTime, "run-time", time.Second, "about how long such a run takes")
+	f.DurationVar(&b.pickupTime, "pickup-time", 80*time.Second, "how long pickup is measured")
 	f.IntVar(&b.crashes, "crashes", 12, "most workers of each contender that are killed")
 	f.DurationVar(&b.crashTime, "crash-time", 110*time.Second, "longest time for killing workers")
-	f.DurationVar(&b.floodTime, "flood-time", 5*time.Second, "how long the flood is measured")
+	f.DurationVar(&b.floodTime, "flood-time", 6*time.Second, "how long the flood is measured")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

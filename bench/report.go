@@ -18,6 +18,7 @@ type page struct {
 	Versions, Command string
 	Durable           bool
 	Runs              int
+	Others            string // part of the processors that others had; empty if it is not known
 
 	Contenders, Throughput, Pickup, Crash, Queued, Fairness, Flight, Aims string
 }
@@ -28,8 +29,12 @@ func (b *bench) report(m machine, args []string) (string, error) {
 		return "", err
 	}
 	var text strings.Builder
+	others := ""
+	if o := b.results.others(); o > 0 {
+		others = percent(o)
+	}
 	err = t.Execute(&text, page{
-		Machine: m, Versions: b.versions(m), Command: command(args), Durable: b.durable, Runs: b.runs,
+		Machine: m, Versions: b.versions(m), Command: command(args), Durable: b.durable, Runs: b.runs, Others: others,
 		Contenders: b.contendersTable(), Throughput: b.throughputTable(), Pickup: b.pickupTable(), Crash: b.crashTable(), Queued: b.queuedTable(),
 		Fairness: b.fairnessTable(), Flight: b.flightTable(), Aims: b.aimsTable(),
 	})
@@ -85,46 +90,34 @@ func (b *bench) contendersTable() string {
 
 func (b *bench) throughputTable() string {
 	rows := [][]string{{"", "jobs/s", "lowest – highest", "times asynq", "CPU µs a job", "worker", "Redis", "PostgreSQL"}}
+	parts := []func(cpu) time.Duration{
+		cpu.total, func(c cpu) time.Duration { return c.worker }, func(c cpu) time.Duration { return c.redis },
+		func(c cpu) time.Duration { return c.postgres },
+	}
 	for _, k := range b.kinds {
-		runs := b.results.rates[k.name]
-		if len(runs) == 0 {
+		speeds := b.results.speeds(k.name)
+		if len(speeds) == 0 {
 			continue
 		}
-		speeds := make([]float64, len(runs))
-		for i, r := range runs {
-			speeds[i] = r.perSecond
+		row := []string{k.name, count(median(speeds)), count(speeds[0]) + " – " + count(speeds[len(speeds)-1]), "–"}
+		if ours, theirs, ok := b.versus(k.name, "asynq"); ok {
+			row[3] = ratio(median(ours), median(theirs))
 		}
-		slices.Sort(speeds)
-		row := []string{
-			k.name, count(median(speeds)), count(speeds[0]) + " – " + count(speeds[len(speeds)-1]), b.ratio(k.name, "asynq"),
-		}
-		for _, part := range []func(cpu) time.Duration{
-			cpu.total, func(c cpu) time.Duration { return c.worker }, func(c cpu) time.Duration { return c.redis },
-			func(c cpu) time.Duration { return c.postgres },
-		} {
-			row = append(row, micros(medianOf(runs, func(r rate) time.Duration { return part(r.cpu) })))
+		for _, part := range parts {
+			row = append(row, micros(b.results.each(k.name, part)))
 		}
 		rows = append(rows, row)
 	}
 	return table(rows)
 }
 
-func medianOf(runs []rate, value func(rate) time.Duration) time.Duration {
-	values := make([]time.Duration, len(runs))
-	for i, r := range runs {
-		values[i] = value(r)
-	}
-	return median(values)
+// versus are the throughputs of two contenders, if both were measured.
+func (b *bench) versus(name, than string) (one, other []float64, ok bool) {
+	one, other = b.results.speeds(name), b.results.speeds(than)
+	return one, other, len(one) > 0 && len(other) > 0
 }
 
-// ratio is how many times faster one contender is than another.
-func (b *bench) ratio(name, than string) string {
-	one, other := b.results.perSecond(name), b.results.perSecond(than)
-	if one == 0 || other == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.1f", one/other)
-}
+func ratio(a, b float64) string { return fmt.Sprintf("%.1f", a/b) }
 
 func (b *bench) pickupTable() string {
 	rows := [][]string{{"", "p50 ms", "p95 ms", "p99 ms", "samples", "commands/s when idle"}}
@@ -218,12 +211,16 @@ func (b *bench) aimsTable() string {
 		rows = append(rows, []string{what, measured, verdict})
 	}
 	r := b.results
-	for than, times := range map[string]float64{"asynq": 8, "River tuned": 5} {
-		if r.perSecond(ours) > 0 && r.perSecond(than) > 0 {
-			aim(fmt.Sprintf("%.0f times the throughput of %s", times, than), b.ratio(ours, than), r.perSecond(ours) >= times*r.perSecond(than))
+	for _, rival := range []struct {
+		name  string
+		times float64
+	}{{"asynq", 8}, {"River tuned", 5}} {
+		if mine, theirs, ok := b.versus(ours, rival.name); ok {
+			aim(fmt.Sprintf("%.0f times the throughput of %s", rival.times, rival.name), fmt.Sprintf("%s; of the best turns %s; %s times less CPU time a job",
+				ratio(median(mine), median(theirs)), ratio(mine[len(mine)-1], theirs[len(theirs)-1]),
+				ratio(float64(r.each(rival.name, cpu.total)), float64(r.each(ours, cpu.total)))), median(mine) >= rival.times*median(theirs))
 		}
 	}
-	slices.SortFunc(rows[1:], func(a, b []string) int { return strings.Compare(b[0], a[0]) })
 	if p := r.pickups[ours]; p != nil {
 		slices.Sort(p.took)
 		p50, p99 := quantile(p.took, 0.5), quantile(p.took, 0.99)

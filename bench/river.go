@@ -102,6 +102,9 @@ func (c *riverContender) Work(ctx context.Context, slots int, handle handler) er
 	return client.Stop(context.WithoutCancel(ctx))
 }
 
+// Flush implements [flusher].
+func (c *riverContender) Flush(ctx context.Context) error { return analyze(ctx, c.pool) }
+
 func (c *riverContender) Left(ctx context.Context) (n int, err error) {
 	err = c.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE state <> 'completed'`).Scan(&n)
 	return n, err

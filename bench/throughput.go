@@ -63,12 +63,11 @@ func (b *bench) runJobs(ctx context.Context, k kind, n int) (r rate, err error) 
 func (b *bench) drainQueue(ctx context.Context, k kind, c contender, n int) (rate, error) {
 	var (
 		handled atomic.Int64
-		before  cpu
 		start   time.Time
 		first   = make(chan struct{})
 		last    = make(chan struct{})
 	)
-	before = b.servers.cpu()
+	before, machineBefore, began := b.servers.cpu(), machineCPU(), time.Now()
 	w := startWorker(ctx, c, k.slots, func(context.Context, int) {
 		switch handled.Add(1) {
 		case 1:
@@ -86,6 +85,7 @@ func (b *bench) drainQueue(ctx context.Context, k kind, c contender, n int) (rat
 		})
 	}
 	took, used := time.Since(start), b.servers.cpu().sub(before)
+	others := float64(machineCPU()-machineBefore-used.total()) / float64(time.Since(began)) / float64(runtime.NumCPU())
 	if err = errors.Join(err, w.end()); err != nil {
 		return rate{}, fmt.Errorf("%d of %d jobs handled: %w", handled.Load(), n, err)
 	}
@@ -94,7 +94,7 @@ func (b *bench) drainQueue(ctx context.Context, k kind, c contender, n int) (rat
 	}
 	each := func(d time.Duration) time.Duration { return d / time.Duration(n) }
 	return rate{
-		perSecond: float64(n) / took.Seconds(),
-		cpu:       cpu{worker: each(used.worker), redis: each(used.redis), postgres: each(used.postgres)},
+		perSecond: float64(n) / took.Seconds(), others: max(0, others),
+		cpu: cpu{worker: each(used.worker), redis: each(used.redis), postgres: each(used.postgres)},
 	}, nil
 }

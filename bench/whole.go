@@ -108,11 +108,18 @@ func (w *whole) Enqueue(ctx context.Context, jobs []job) error {
 
 // Flush implements [flusher].
 func (w *whole) Flush(ctx context.Context) error {
-	return await(ctx, 10*time.Millisecond, func() (bool, error) {
+	err := await(ctx, 10*time.Millisecond, func() (bool, error) {
 		var empty bool
 		err := w.pool.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM outbox)`).Scan(&empty)
 		return empty, err
 	})
+	return errors.Join(err, analyze(ctx, w.pool))
+}
+
+// analyze gives the planner the statistics that it would have of tables that were not filled a moment ago.
+func analyze(ctx context.Context, pool *pgxpool.Pool) error {
+	_, err := pool.Exec(ctx, "VACUUM ANALYZE")
+	return err
 }
 
 func (w *whole) Left(ctx context.Context) (int, error) {
