@@ -103,6 +103,7 @@ func (b *bench) parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process to this file")
 	names := f.String("contenders", ".", "run those whose name matches this regular expression")
 	parts := f.String("parts", strings.Join(allParts, ","), "measure these")
+	slots := f.Int("slots", 0, "slots of every contender when throughput is measured; 0 for what each is set to")
 	f.BoolVar(&b.durable, "durable", false, "let the servers keep what they are told on the disk")
 	f.IntVar(&b.runs, "runs", 5, "runs of each contender for throughput, after one to warm up")
 	f.DurationVar(&b.runTime, "run-time", time.Second, "about how long such a run takes")
@@ -118,6 +119,11 @@ func (b *bench) parse(args []string, stderr io.Writer) (o options, err error) {
 		return o, fmt.Errorf("-contenders: %w", err)
 	}
 	b.kinds = slices.DeleteFunc(kinds(), func(k kind) bool { return !pattern.MatchString(k.name) })
+	for i := range b.kinds {
+		if *slots > 0 {
+			b.kinds[i].slots = *slots
+		}
+	}
 	b.parts = strings.Split(*parts, ",")
 	for _, p := range b.parts {
 		if !slices.Contains(allParts, p) {

@@ -69,7 +69,7 @@ func (s stream) add(ctx context.Context, jobs []job, values func(job) (any, erro
 type watermillContender struct{ stream }
 
 func openWatermill(_ context.Context, s space) (contender, error) {
-	st, err := openStream(s, 256)
+	st, err := openStream(s, 2048)
 	return &watermillContender{st}, err
 }
 
@@ -90,6 +90,9 @@ func (c *watermillContender) Work(ctx context.Context, slots int, handle handler
 	var wg sync.WaitGroup
 	for range slots {
 		messages, err := sub.Subscribe(ctx, streamName)
+		if ctx.Err() != nil {
+			break
+		}
 		if err != nil {
 			return err
 		}
