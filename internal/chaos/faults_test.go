@@ -51,6 +51,10 @@ var faults = []fault{
 // minuteWithoutS3 is injected once when there is time for it.
 var minuteWithoutS3 = fault{name: "s3: away for a minute", inject: breakAll(toS3, away, time.Minute, time.Minute)}
 
+// lostDeliveries comes last, so that nothing else makes up for it: no lease is lost any more, and what was delivered and not received
+// must be found by the workers that have it.
+var lostDeliveries = fault{name: "redis: deliveries lost for all", inject: breakAll(toRedis, loseJobs, time.Second, 2*time.Second)}
+
 // planned is a fault and when it begins, from the start.
 type planned struct {
 	fault
@@ -75,10 +79,11 @@ func plan(seed uint64, f form) []planned {
 	if f.over > 3*time.Minute {
 		drawn = append(drawn, minuteWithoutS3)
 	}
-	for len(drawn) < f.faults {
+	for len(drawn) < f.faults-1 {
 		drawn = append(drawn, urn[dice.IntN(len(urn))])
 	}
 	dice.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+	drawn = append(drawn, lostDeliveries)
 	plans := make([]planned, len(drawn))
 	for i, kind := range drawn {
 		plans[i] = planned{kind, f.over * time.Duration(i) / time.Duration(len(drawn)), dice.Uint64()}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -23,6 +24,7 @@ import (
 	"oktalk/internal/pipeline"
 	"oktalk/internal/postgres"
 	"oktalk/internal/process"
+	"oktalk/internal/redisconn"
 	"oktalk/internal/settings"
 	"oktalk/internal/testkit"
 	"oktalk/internal/tts"
@@ -39,6 +41,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	redisconn.LogTo(slog.New(slog.DiscardHandler)) // it reports each connection to a server that was killed
 	testkit.Main(m)
 }
 
