@@ -97,7 +97,7 @@ func (e encoder) MP3(_ context.Context, c audio.Clip, title string) ([]byte, err
 
 var config = tts.Config{Speed: 1, DemoSpeed: 0.85}
 
-func speech(t testing.TB, cfg tts.Config, v tts.Synthesizer, e tts.Encoder, s tts.Store) *tts.Speech {
+func speech(t testing.TB, cfg tts.Config, v tts.Synthesizer, e tts.Encoder, s tts.Store) *tts.Stage {
 	t.Helper()
 	h, err := tts.NewSpeech(cfg, v, e, s, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -106,7 +106,7 @@ func speech(t testing.TB, cfg tts.Config, v tts.Synthesizer, e tts.Encoder, s tt
 	return h
 }
 
-func demo(t testing.TB, cfg tts.Config, v tts.Synthesizer, e tts.Encoder, s tts.Store) *tts.Demo {
+func demo(t testing.TB, cfg tts.Config, v tts.Synthesizer, e tts.Encoder, s tts.Store) *tts.Stage {
 	t.Helper()
 	h, err := tts.NewDemo(cfg, v, e, s, slog.New(slog.DiscardHandler))
 	if err != nil {
