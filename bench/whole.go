@@ -81,8 +81,8 @@ var makeJobs = []string{
 	`INSERT INTO jobs (id, stage, evaluation_id, user_id)
 		SELECT 'job_' || lpad(n::text, 26, '0'), 'demo', 'eval_' || lpad(n::text, 26, '0'), 'user_' || lpad(u::text, 26, '0')
 		FROM unnest($1::bigint[], $2::bigint[]) t(n, u)`,
-	`INSERT INTO outbox (kind, job_id, evaluation_id)
-		SELECT 'enqueue', 'job_' || lpad(n::text, 26, '0'), 'eval_' || lpad(n::text, 26, '0') FROM unnest($1::bigint[], $2::bigint[]) t(n, u)`,
+	`INSERT INTO outbox (kind, destination, job_id, evaluation_id)
+		SELECT 'enqueue', 'demo', 'job_' || lpad(n::text, 26, '0'), 'eval_' || lpad(n::text, 26, '0') FROM unnest($1::bigint[], $2::bigint[]) t(n, u)`,
 }
 
 // Enqueue commits the jobs with their rows in the outbox, as the API does, and the relay sends them.

@@ -8,5 +8,6 @@
 // begun under a fence, and a snapshot that is not newer than the stored one is dropped.
 //
 // Every process runs a relay. They claim different rows and never wait for one another; a nudge at commit makes the usual way
-// short, polling finds what other processes left. While Redis is away, rows wait in PostgreSQL.
+// short, polling finds what other processes left. While Redis is away, rows wait in PostgreSQL. Each destination, a stage or the
+// snapshots, is waited for by itself: while one is away, what goes to the others is sent, and what was sent is not sent again.
 package outbox

@@ -11,35 +11,40 @@ import (
 )
 
 // printer stands for Redis.
-type printer struct{ done func() }
+type printer struct{ lines chan string }
 
 func (p printer) Enqueue(_ context.Context, entries []pipeline.Entry) error {
-	fmt.Println("enqueue", entries[0].JobID)
+	p.lines <- "enqueue " + entries[0].JobID
 	return nil
 }
 
 func (p printer) Publish(_ context.Context, es []*evaluation.Evaluation) error {
-	fmt.Println("publish", es[0].ID)
+	p.lines <- "publish " + es[0].ID
 	return nil
 }
 
 func (p printer) Remove(_ context.Context, ids []string) error {
-	fmt.Println("remove", ids[0])
-	p.done()
+	p.lines <- "remove " + ids[0]
 	return nil
 }
 
 func ExampleRelay() {
 	ctx, cancel := context.WithCancel(context.Background())
-	redis := printer{done: cancel}
+	redis := printer{make(chan string)}
 	rows := &store{}
 	relay := outbox.NewRelay(outbox.Config{}, rows, redis, redis, slog.New(slog.DiscardHandler))
 	rows.add("1") // in a transaction; after its commit:
 	relay.Nudge()
+	go func() {
+		for range 3 {
+			fmt.Println(<-redis.lines)
+		}
+		cancel()
+	}()
 	if err := relay.Run(ctx); err != nil {
 		fmt.Println(err)
 	}
-	// Output:
+	// Unordered output:
 	// enqueue 1
 	// publish 1
 	// remove 1

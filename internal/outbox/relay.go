@@ -3,9 +3,11 @@ package outbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
 	"oktalk/internal/evaluation"
@@ -16,20 +18,19 @@ import (
 type Config struct {
 	// Poll is how long an idle relay waits before it looks for rows that other processes left, a fifth more or less; 0 means 500 ms.
 	Poll time.Duration `env:"OUTBOX_POLL" envDefault:"500ms"`
-	// Batch is how many rows are claimed at once; 0 means 200. More makes transactions longer, which keeps dead rows of the
-	// outbox in its way; fewer costs round trips.
+	// Batch is how many rows are claimed at once for each destination; 0 means 200. More makes transactions longer, which keeps dead
+	// rows of the outbox in its way; fewer costs round trips.
 	Batch int `env:"OUTBOX_BATCH" envDefault:"200"`
 }
 
 // Store holds the outbox.
 type Store interface {
-	// Claim takes up to limit rows that no other relay holds, calls send with what they ask for, and deletes them if it succeeds;
-	// otherwise they stay for another claim. jobs are open jobs to enqueue; changed are states to publish, without words, which
-	// messages never carry; deleted are evaluations whose snapshots are to be removed. It returns how many rows it took. With nothing to
-	// send, send is not called; it is called a second time for evaluations that were deleted while the first call ran.
+	// Claim takes up to limit rows for each of the destinations that no other relay holds, calls send with what they ask for, and
+	// deletes them, except those for destinations that send returns: those stay for another claim, as all do after an error. With
+	// nothing to send, send is not called. It returns how many rows it took.
 	Claim(
-		ctx context.Context, limit int,
-		send func(ctx context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error,
+		ctx context.Context, to []pipeline.Destination, limit int,
+		send func(ctx context.Context, b pipeline.Outgoing) (failed []pipeline.Destination),
 	) (n int, err error)
 }
 
@@ -59,6 +60,10 @@ type Relay struct {
 	snapshots Snapshots
 	log       *slog.Logger
 	nudges    chan struct{}
+
+	// guarded by mu
+	mu   sync.Mutex
+	held map[pipeline.Destination]bool // away: tried apart, so that rows for others do not wait
 }
 
 // NewRelay makes a relay.
@@ -69,7 +74,7 @@ func NewRelay(cfg Config, store Store, q Queue, s Snapshots, log *slog.Logger) *
 	if cfg.Batch <= 0 {
 		cfg.Batch = 200
 	}
-	return &Relay{cfg: cfg, store: store, queue: q, snapshots: s, log: log, nudges: make(chan struct{}, 1)}
+	return &Relay{cfg: cfg, store: store, queue: q, snapshots: s, log: log, nudges: make(chan struct{}, 1), held: map[pipeline.Destination]bool{}}
 }
 
 // Nudge says that there are new rows. It never blocks; while the relay is at work many nudges are one.
@@ -80,22 +85,25 @@ func (r *Relay) Nudge() {
 	}
 }
 
-// Run sends until ctx ends and returns nil then. What is away is waited for; an outage is logged once, as is its end.
+// Run sends until ctx ends and returns nil then. What is away is waited for, each destination by itself; an outage is logged once, as
+// is its end.
 func (r *Relay) Run(ctx context.Context) error {
-	pause := time.Duration(0) // after a failure
+	var apart sync.WaitGroup
+	defer apart.Wait()
+	pause := time.Duration(0) // after a failure of the store
 	for ctx.Err() == nil {
-		err := r.drain(ctx)
+		err := r.drain(ctx, &apart)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			if pause == 0 {
-				r.log.Warn("outbox is not being sent; rows wait in the database", "err", err)
+				r.log.Warn("outbox cannot be read; rows wait in the database", "err", err)
 			}
-			pause = min(maxPause, max(firstPause, 2*pause))
+			pause = longer(pause)
 			rest(ctx, jitter(pause), nil) // nudges must not make it hammer
 		default:
 			if pause > 0 {
-				r.log.Info("outbox is being sent again")
+				r.log.Info("outbox is read again")
 			}
 			pause = 0
 			rest(ctx, jitter(r.cfg.Poll), r.nudges)
@@ -104,36 +112,104 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain claims while batches are full.
-func (r *Relay) drain(ctx context.Context) error {
+// drain sends while batches are full, to all destinations that are not tried apart. Those that fail are from now on.
+func (r *Relay) drain(ctx context.Context, apart *sync.WaitGroup) error {
 	for {
-		n, err := r.store.Claim(ctx, r.cfg.Batch, r.send)
-		if err != nil || n < r.cfg.Batch {
+		to := r.free()
+		if len(to) == 0 {
+			return nil
+		}
+		n, failed, err := r.claim(ctx, to)
+		for d, cause := range failed {
+			r.hold(d, true)
+			r.log.Warn("a destination of the outbox is away; its rows wait in the database", "destination", string(d), "err", cause)
+			apart.Go(func() { r.retry(ctx, d) })
+		}
+		if err != nil || n < r.cfg.Batch && len(failed) == 0 {
 			return err
 		}
 	}
 }
 
-// send enqueues and publishes; a failure of one does not keep the other from being sent, but the rows stay for both.
-func (r *Relay) send(ctx context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error {
-	var errs []error
-	if len(jobs) > 0 {
-		if err := r.queue.Enqueue(ctx, jobs); err != nil {
-			errs = append(errs, fmt.Errorf("enqueue %d jobs: %w", len(jobs), err))
+// retry sends to one destination, with growing pauses, until that succeeds or ctx ends.
+func (r *Relay) retry(ctx context.Context, d pipeline.Destination) {
+	for pause := longer(0); ; pause = longer(pause) {
+		if rest(ctx, jitter(pause), nil); ctx.Err() != nil {
+			return
+		}
+		if _, failed, err := r.claim(ctx, []pipeline.Destination{d}); err == nil && len(failed) == 0 {
+			break
 		}
 	}
-	if len(changed) > 0 {
-		if err := r.snapshots.Publish(ctx, changed); err != nil {
-			errs = append(errs, fmt.Errorf("publish %d evaluations: %w", len(changed), err))
-		}
-	}
-	if len(deleted) > 0 {
-		if err := r.snapshots.Remove(ctx, deleted); err != nil {
-			errs = append(errs, fmt.Errorf("remove %d snapshots: %w", len(deleted), err))
-		}
-	}
-	return errors.Join(errs...)
+	r.hold(d, false)
+	r.log.Info("a destination of the outbox is back", "destination", string(d))
+	r.Nudge()
 }
+
+func (r *Relay) hold(d pipeline.Destination, held bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held[d] = held
+}
+
+// free lists the destinations that are not tried apart.
+func (r *Relay) free() []pipeline.Destination {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(pipeline.Destinations(), func(d pipeline.Destination) bool { return r.held[d] })
+}
+
+// claim sends one batch and tells what could not be sent, and why.
+func (r *Relay) claim(ctx context.Context, to []pipeline.Destination) (n int, failed map[pipeline.Destination]error, err error) {
+	n, err = r.store.Claim(ctx, to, r.cfg.Batch, func(ctx context.Context, b pipeline.Outgoing) []pipeline.Destination {
+		failed = r.send(ctx, b)
+		return slices.Collect(maps.Keys(failed))
+	})
+	return n, failed, err
+}
+
+// send enqueues and publishes, to each destination at the same time.
+func (r *Relay) send(ctx context.Context, b pipeline.Outgoing) map[pipeline.Destination]error {
+	calls := map[pipeline.Destination]func() error{}
+	if len(b.Changed)+len(b.Deleted) > 0 {
+		calls[pipeline.ToSnapshots] = func() error { return r.publish(ctx, b) }
+	}
+	entries := map[evaluation.StageName][]pipeline.Entry{}
+	for _, e := range b.Jobs {
+		entries[e.Stage] = append(entries[e.Stage], e)
+	}
+	for stage, list := range entries {
+		calls[pipeline.ToStage(stage)] = func() error { return r.queue.Enqueue(ctx, list) }
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	failed := map[pipeline.Destination]error{}
+	for d, call := range calls {
+		wg.Go(func() {
+			if err := call(); err != nil {
+				mu.Lock()
+				failed[d] = err
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+func (r *Relay) publish(ctx context.Context, b pipeline.Outgoing) error {
+	var published, removed error
+	if len(b.Changed) > 0 {
+		published = r.snapshots.Publish(ctx, b.Changed)
+	}
+	if len(b.Deleted) > 0 {
+		removed = r.snapshots.Remove(ctx, b.Deleted)
+	}
+	return errors.Join(published, removed)
+}
+
+// longer is the pause after one more failure.
+func longer(pause time.Duration) time.Duration { return min(maxPause, max(firstPause, 2*pause)) }
 
 // rest pauses until d has passed, a nudge comes or ctx ends.
 func rest(ctx context.Context, d time.Duration, nudges <-chan struct{}) {

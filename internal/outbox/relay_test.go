@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,26 +18,33 @@ import (
 	"oktalk/internal/pipeline"
 )
 
-type sendFunc = func(context.Context, []pipeline.Entry, []*evaluation.Evaluation, []string) error
+type sendFunc = func(context.Context, pipeline.Outgoing) []pipeline.Destination
 
-// store is an outbox in memory: rows are jobs.
+// store is an outbox in memory: each id is a job of stage demo, an evaluation that changed and one that was deleted.
 type store struct {
 	mu     sync.Mutex
-	rows   []string
+	rows   map[pipeline.Destination][]string
 	claims int
 	err    error
 }
 
+var toDemo = pipeline.ToStage(evaluation.StageDemo)
+
 func (s *store) add(ids ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rows = append(s.rows, ids...)
+	if s.rows == nil {
+		s.rows = map[pipeline.Destination][]string{}
+	}
+	for _, to := range []pipeline.Destination{toDemo, pipeline.ToSnapshots} {
+		s.rows[to] = append(s.rows[to], ids...)
+	}
 }
 
-func (s *store) left() int {
+func (s *store) left(to pipeline.Destination) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.rows)
+	return len(s.rows[to])
 }
 
 func (s *store) claimed() int {
@@ -45,24 +53,35 @@ func (s *store) claimed() int {
 	return s.claims
 }
 
-func (s *store) Claim(ctx context.Context, limit int, send sendFunc) (int, error) {
+func (s *store) Claim(ctx context.Context, to []pipeline.Destination, limit int, send sendFunc) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.claims++
-	n := min(limit, len(s.rows))
-	if s.err != nil || n == 0 {
+	if s.err != nil {
 		return 0, s.err
 	}
-	var jobs []pipeline.Entry
-	var changed []*evaluation.Evaluation
-	for _, id := range s.rows[:n] {
-		jobs = append(jobs, pipeline.Entry{JobID: id})
-		changed = append(changed, &evaluation.Evaluation{ID: id})
+	var b pipeline.Outgoing
+	taken := map[pipeline.Destination]int{}
+	for _, d := range to {
+		taken[d] = min(limit, len(s.rows[d]))
+		for _, id := range s.rows[d][:taken[d]] {
+			if d == toDemo {
+				b.Jobs = append(b.Jobs, pipeline.Entry{JobID: id, Stage: evaluation.StageDemo})
+			} else {
+				b.Changed, b.Deleted = append(b.Changed, &evaluation.Evaluation{ID: id}), append(b.Deleted, id)
+			}
+		}
 	}
-	if err := send(ctx, jobs, changed, s.rows[:n]); err != nil {
-		return 0, err
+	if len(b.Jobs)+len(b.Changed) == 0 {
+		return 0, nil
 	}
-	s.rows = s.rows[n:]
+	failed, n := send(ctx, b), 0
+	for d, k := range taken {
+		n += k
+		if !slices.Contains(failed, d) {
+			s.rows[d] = s.rows[d][k:]
+		}
+	}
 	return n, nil
 }
 
@@ -110,10 +129,10 @@ func (r *receiver) Publish(_ context.Context, es []*evaluation.Evaluation) error
 func (r *receiver) Remove(_ context.Context, ids []string) error { return r.take("removals", len(ids)) }
 
 // start runs a relay until the test's bubble ends.
-func start(t *testing.T, s *store, r *receiver) (*outbox.Relay, *bytes.Buffer) {
+func start(t *testing.T, s *store, q, snapshots *receiver) (*outbox.Relay, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
-	relay := outbox.NewRelay(outbox.Config{}, s, r, r, slog.New(slog.NewTextHandler(&out, nil)))
+	relay := outbox.NewRelay(outbox.Config{}, s, q, snapshots, slog.New(slog.NewTextHandler(&out, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- relay.Run(ctx) }()
@@ -131,7 +150,7 @@ func TestNudgeSendsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, r := &store{}, &receiver{}
-		relay, _ := start(t, s, r)
+		relay, _ := start(t, s, r, r)
 		now := time.Now()
 		s.add("a")
 		for range 10 {
@@ -139,7 +158,8 @@ func TestNudgeSendsAtOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		arrived, at, _ := r.seen()
-		if got := strings.Join(arrived, ", "); got != "jobs 1, evaluations 1, removals 1" || !at.Equal(now) {
+		slices.Sort(arrived)
+		if got := strings.Join(arrived, ", "); got != "evaluations 1, jobs 1, removals 1" || !at.Equal(now) {
 			t.Errorf("after a nudge arrived %q, %v later, want all at once", got, at.Sub(now))
 		}
 	})
@@ -149,11 +169,11 @@ func TestPollFindsWhatOthersLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, r := &store{}, &receiver{}
-		start(t, s, r)
+		start(t, s, r, r)
 		s.add("a")
 		<-time.After(600 * time.Millisecond)
 		synctest.Wait()
-		if s.left() != 0 {
+		if s.left(toDemo)+s.left(pipeline.ToSnapshots) != 0 {
 			t.Error("rows of another process were not sent within the poll interval")
 		}
 		before := s.claimed()
@@ -173,10 +193,10 @@ func TestFullBatchesAreDrained(t *testing.T) {
 			s.add(fmt.Sprint(i))
 		}
 		now := time.Now()
-		start(t, s, r)
+		start(t, s, r, r)
 		arrived, at, _ := r.seen()
-		if s.left() != 0 || !at.Equal(now) || arrived[0] != "jobs 200" {
-			t.Errorf("%d rows left after the first drain, which began with %v, want 0 and jobs 200", s.left(), arrived)
+		if s.left(toDemo) != 0 || !at.Equal(now) || !slices.Contains(arrived, "jobs 200") {
+			t.Errorf("%d rows left after the first drain, which sent %v, want 0 and jobs 200", s.left(toDemo), arrived)
 		}
 	})
 }
@@ -186,7 +206,7 @@ func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, r := &store{}, &receiver{err: errors.New("redis is away")}
 		s.add("a")
-		relay, out := start(t, s, r)
+		relay, out := start(t, s, r, r)
 		for range 600 {
 			relay.Nudge() // must not make it hammer
 			<-time.After(time.Second)
@@ -196,34 +216,82 @@ func TestOutage(t *testing.T) {
 		if n := tries / 3; n < 100 || n > 200 {
 			t.Errorf("%d tries in 10 minutes, want one every 5 s or so", n)
 		}
-		if n := strings.Count(out.String(), "level=WARN"); n != 1 {
-			t.Errorf("the outage was told %d times, want once:\n%s", n, out)
+		if n := strings.Count(out.String(), "level=WARN"); n != 2 {
+			t.Errorf("the outage was told %d times, want once for each of the two destinations:\n%s", n, out)
 		}
 		r.fail(nil)
 		back := time.Now()
 		<-time.After(6 * time.Second)
 		synctest.Wait()
-		if _, at, _ := r.seen(); s.left() != 0 || at.Sub(back) > 6*time.Second {
-			t.Errorf("%d rows left 6 s after the outage, want 0", s.left())
+		if _, at, _ := r.seen(); s.left(toDemo) != 0 || at.Sub(back) > 6*time.Second {
+			t.Errorf("%d rows left 6 s after the outage, want 0", s.left(toDemo))
 		}
-		if !strings.Contains(out.String(), "sent again") {
-			t.Errorf("the end of the outage was not told:\n%s", out)
+		if n := strings.Count(out.String(), "is back"); n != 2 {
+			t.Errorf("the end of the outage was told %d times, want 2:\n%s", n, out)
 		}
 	})
 }
 
-// A failure of one receiver does not keep the others from being served.
-func TestSnapshotsFailAlone(t *testing.T) {
+// While one destination is away the others are served at once and only once, and rows that come for it wait.
+func TestOneDestinationIsAway(t *testing.T) {
 	t.Parallel()
-	s, q, snapshots := &store{}, &receiver{}, &receiver{err: errors.New("away")}
-	s.add("a")
-	relay := outbox.NewRelay(outbox.Config{Poll: time.Hour}, s, q, snapshots, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := relay.Run(ctx); err != nil {
-		t.Fatal(err)
+	for _, away := range []pipeline.Destination{toDemo, pipeline.ToSnapshots} {
+		t.Run(string(away), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, q, snapshots := &store{}, &receiver{}, &receiver{}
+				broken, works, there := q, snapshots, pipeline.ToSnapshots
+				if away == pipeline.ToSnapshots {
+					broken, works, there = snapshots, q, toDemo
+				}
+				broken.fail(errors.New("this half is away"))
+				relay, _ := start(t, s, q, snapshots)
+				for i := range 300 { // more than a batch by the end
+					now := time.Now()
+					s.add(fmt.Sprint(i))
+					relay.Nudge()
+					synctest.Wait()
+					if _, at, _ := works.seen(); s.left(there) != 0 || !at.Equal(now) {
+						t.Fatalf("%d rows for %s wait after row %d, want them sent at once", s.left(there), there, i)
+					}
+					<-time.After(100 * time.Millisecond)
+				}
+				arrived, _, _ := works.seen()
+				for _, what := range arrived {
+					if !strings.HasSuffix(what, " 1") {
+						t.Errorf("%q arrived, want each row once", what)
+					}
+				}
+				if n := s.left(away); n != 300 {
+					t.Errorf("%d rows for %s wait, want 300", n, away)
+				}
+				broken.fail(nil)
+				<-time.After(6 * time.Second)
+				synctest.Wait()
+				if n := s.left(away); n != 0 {
+					t.Errorf("%d rows for %s are left 6 s after it is back, want 0", n, away)
+				}
+			})
+		})
 	}
-	if arrived, _, _ := q.seen(); len(arrived) == 0 || s.left() != 1 {
-		t.Errorf("arrived %v and %d rows left, want the jobs and the row", arrived, s.left())
-	}
+}
+
+// While the store is away its outage is told once, and nothing hammers it.
+func TestStoreIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, r := &store{err: errors.New("the database is away")}, &receiver{}
+		relay, out := start(t, s, r, r)
+		for range 600 {
+			relay.Nudge()
+			<-time.After(time.Second)
+		}
+		synctest.Wait()
+		if n := s.claimed(); n < 100 || n > 200 {
+			t.Errorf("%d claims in 10 minutes, want one every 5 s or so", n)
+		}
+		if n := strings.Count(out.String(), "level=WARN"); n != 1 {
+			t.Errorf("the outage was told %d times, want once:\n%s", n, out)
+		}
+	})
 }

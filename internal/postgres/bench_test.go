@@ -55,7 +55,7 @@ func BenchmarkClaim(b *testing.B) {
 	}
 	b.ResetTimer()
 	for {
-		n, err := s.outbox.Claim(b.Context(), 200, func(context.Context, []pipeline.Entry, []*evaluation.Evaluation, []string) error { return nil })
+		n, err := s.outbox.Claim(b.Context(), pipeline.Destinations(), 200, func(context.Context, pipeline.Outgoing) []pipeline.Destination { return nil })
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -45,7 +45,7 @@ func isDomain(err error) bool {
 			return true
 		}
 	}
-	return errors.As(err, new(*sendError))
+	return false
 }
 
 // isAway reports whether the same call may succeed later: no connection, a server that starts, stops or fails over, one that

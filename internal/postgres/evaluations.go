@@ -85,17 +85,17 @@ func none(b *bool) func(pgconn.CommandTag) error {
 
 const (
 	insertArtifact = `
-		INSERT INTO artifacts (evaluation_id, kind, state, text, demo_type, object_key, content_type, provider, reason, message)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+		INSERT INTO artifacts (evaluation_id, kind, state, text, demo_type, object_key, content_type, provider, reason, message, contrast_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	updateArtifact = `
 		UPDATE artifacts SET state = $3, text = $4, demo_type = $5, object_key = $6, content_type = $7, provider = $8, reason = $9,
-			message = $10, updated_at = now()
+			message = $10, contrast_key = $11, updated_at = now()
 		WHERE evaluation_id = $1 AND kind = $2`
 )
 
 func queueArtifact(b *pgx.Batch, sql, evaluationID string, a evaluation.Artifact) {
 	r := fromArtifact(a)
-	b.Queue(sql, evaluationID, r.Kind, r.State, r.Text, r.DemoType, r.ObjectKey, r.ContentType, r.Provider, r.Reason, r.Message)
+	b.Queue(sql, evaluationID, r.Kind, r.State, r.Text, r.DemoType, r.ObjectKey, r.ContentType, r.Provider, r.Reason, r.Message, r.ContrastKey)
 }
 
 // queueJobs adds the jobs of stages that can start, each with the outbox row that enqueues it. A stage that has its job gets no
@@ -106,14 +106,14 @@ func queueJobs(b *pgx.Batch, e *evaluation.Evaluation, stages []evaluation.Stage
 			WITH job AS (
 				INSERT INTO jobs (id, stage, evaluation_id, user_id, traceparent) VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT (evaluation_id, stage) WHERE replay_of IS NULL AND stage <> 'erase' DO NOTHING
-				RETURNING id)
-			INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, $3 FROM job`,
+				RETURNING id, stage)
+			INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, $3 FROM job`,
 			newID("job"), stage, e.ID, e.UserID, storable(traceparent, 100))
 	}
 }
 
 func queueProgress(b *pgx.Batch, evaluationID string) {
-	b.Queue(`INSERT INTO outbox (kind, evaluation_id) VALUES ('progress', $1)`, evaluationID)
+	b.Queue(`INSERT INTO outbox (kind, destination, evaluation_id) VALUES ('progress', 'snapshots', $1)`, evaluationID)
 }
 
 // Get reads an evaluation of a user. Another user's and a deleted one are [evaluation.ErrNotFound].
@@ -207,7 +207,7 @@ func deleteBatch(userID, id string) *pgx.Batch {
 		WHERE id = $1`, id)
 	b.Queue(`UPDATE jobs SET state = 'cancelled', updated_at = now() WHERE evaluation_id = $1 AND state = 'open'`, id)
 	b.Queue(`UPDATE jobs SET last_error = '' WHERE evaluation_id = $1 AND last_error <> ''`, id)
-	b.Queue(`UPDATE artifacts SET text = '', object_key = '', message = '', updated_at = now() WHERE evaluation_id = $1`, id)
+	b.Queue(`UPDATE artifacts SET text = '', object_key = '', contrast_key = '', message = '', updated_at = now() WHERE evaluation_id = $1`, id)
 	b.Queue(`UPDATE stage_runs SET output = NULL, usage = NULL, error = '', input_hash = '' WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM object_spool WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM idempotency_keys WHERE evaluation_id = $1`, id)
@@ -216,8 +216,8 @@ func deleteBatch(userID, id string) *pgx.Batch {
 			WITH job AS (
 				INSERT INTO jobs (id, stage, evaluation_id, user_id, not_before, erase_replays)
 				SELECT $1, $2, $3, $4, now() + $5::interval, array_agg(DISTINCT replay_id) FROM jobs WHERE evaluation_id = $3 AND replay_id IS NOT NULL
-				RETURNING id)
-			INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, $3 FROM job`,
+				RETURNING id, stage)
+			INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, $3 FROM job`,
 			newID("job"), evaluation.StageErase, id, userID, wait)
 	}
 	queueProgress(b, id)
@@ -266,8 +266,8 @@ func eraseBatch(id string) *pgx.Batch {
 	b.Queue(`DELETE FROM evaluations WHERE id = $1`, id)
 	// Rows that a relay is sending are its to delete.
 	b.Queue(`
-		DELETE FROM outbox WHERE id = ANY (ARRAY(
-			SELECT id FROM outbox WHERE evaluation_id = $1
+		DELETE FROM outbox WHERE ctid = ANY (ARRAY(
+			SELECT ctid FROM outbox WHERE evaluation_id = $1
 				AND (kind <> 'enqueue' OR NOT EXISTS (SELECT FROM jobs WHERE jobs.id = outbox.job_id AND jobs.state = 'open'))
 			FOR UPDATE SKIP LOCKED))`, id)
 	return b

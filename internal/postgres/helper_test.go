@@ -154,14 +154,14 @@ type batch struct {
 	Deleted     []string
 }
 
-type sendFunc = func(context.Context, []pipeline.Entry, []*evaluation.Evaluation, []string) error
+type sendFunc = func(context.Context, pipeline.Outgoing) []pipeline.Destination
 
 // into makes a send function that collects.
 func into(b *batch) sendFunc {
-	return func(_ context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error {
-		b.Jobs = append(b.Jobs, jobs...)
-		b.Evaluations = append(b.Evaluations, changed...)
-		b.Deleted = append(b.Deleted, deleted...)
+	return func(_ context.Context, out pipeline.Outgoing) []pipeline.Destination {
+		b.Jobs = append(b.Jobs, out.Jobs...)
+		b.Evaluations = append(b.Evaluations, out.Changed...)
+		b.Deleted = append(b.Deleted, out.Deleted...)
 		return nil
 	}
 }
@@ -171,7 +171,7 @@ func (s *stores) claim(t testing.TB) batch {
 	t.Helper()
 	var all batch
 	for {
-		n, err := s.outbox.Claim(t.Context(), 100, into(&all))
+		n, err := s.outbox.Claim(t.Context(), pipeline.Destinations(), 100, into(&all))
 		if err != nil {
 			t.Fatalf("Claim = %v", err)
 		}

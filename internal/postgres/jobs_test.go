@@ -359,8 +359,8 @@ func TestSettleTogether(t *testing.T) {
 	last := map[string]int64{}
 	relays.Go(func() { // what is sent rises too, from one relay
 		for {
-			n, err := s.outbox.Claim(ctx, 200, func(_ context.Context, _ []pipeline.Entry, changed []*evaluation.Evaluation, _ []string) error {
-				for _, e := range changed {
+			n, err := s.outbox.Claim(ctx, pipeline.Destinations(), 200, func(_ context.Context, out pipeline.Outgoing) []pipeline.Destination {
+				for _, e := range out.Changed {
 					if e.Version < last[e.ID] {
 						problem("%s was sent with version %d after %d", e.ID, e.Version, last[e.ID])
 					}

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"oktalk/internal/evaluation"
 	"oktalk/internal/pipeline"
@@ -16,51 +18,48 @@ type Outbox struct{ db *DB }
 // NewOutbox makes a store over a pool.
 func NewOutbox(db *DB) *Outbox { return &Outbox{db: db} }
 
-// claimRows takes rows of the kinds that this program knows. Until the transaction commits, they are invisible to other relays,
-// which skip them; a crash or an error brings them back.
+// claimRows takes the oldest rows for each destination, of the kinds that this program knows. Until the transaction ends other
+// relays skip them, and nobody moves them.
 const claimRows = `
-	DELETE FROM outbox WHERE id = ANY (ARRAY(
-		SELECT id FROM outbox WHERE kind IN ('enqueue', 'progress') ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
-	RETURNING kind, job_id, evaluation_id`
+	SELECT o.ctid, o.destination, o.kind, o.job_id, o.evaluation_id
+	FROM unnest($1::text[]) AS d(name), LATERAL (
+		SELECT ctid, destination, kind, job_id, evaluation_id FROM outbox
+		WHERE destination = d.name AND kind IN ('enqueue', 'progress') ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) o`
 
-// sendError is an error of the caller's send function. It passes through unchanged, so that Redis being away is not taken for the
-// database being away.
-type sendError struct{ error }
+// deleteSent removes rows that were sent. Those of evaluations that were sent as they were and are deleted by now stay and are sent
+// again, as removals: the removal that the deletion left may have been sent before.
+const deleteSent = `
+	DELETE FROM outbox WHERE ctid = ANY ($1::tid[])
+		AND (kind <> 'progress' OR evaluation_id <> ALL ($2)
+			OR EXISTS (SELECT FROM evaluations e WHERE e.id = outbox.evaluation_id AND e.deleted_at IS NULL))`
 
-func (e *sendError) Unwrap() error { return e.error }
+// unnamed is that of rows which a program wrote that did not name it.
+const unnamed pipeline.Destination = ""
 
-// Claim takes up to limit rows that no other relay holds, calls send with what they ask for as it is now, and deletes them if
-// it succeeds; otherwise they stay for another claim. It returns how many rows it took. With nothing to send, send is not called;
-// it is called a second time for evaluations that were deleted while the first call ran. Its error comes back as it is.
+// Claim takes up to limit rows for each of the destinations that no other relay holds, calls send with what they ask for as it is now, and
+// deletes them, except those for destinations that send returns: those stay for another claim, as all do after an error. It returns how many
+// rows it took.
 func (s *Outbox) Claim(
-	ctx context.Context, limit int,
-	send func(ctx context.Context, jobs []pipeline.Entry, changed []*evaluation.Evaluation, deleted []string) error,
+	ctx context.Context, to []pipeline.Destination, limit int, send func(ctx context.Context, b pipeline.Outgoing) (failed []pipeline.Destination),
 ) (n int, err error) {
 	err = s.db.with(ctx, "claim outbox rows", func(ctx context.Context, c *pgx.Conn) error {
-		claimed, err := claim(ctx, c, limit)
-		n = claimed.rows
-		if err != nil || n == 0 {
+		rows, err := claim(ctx, c, to, limit)
+		if err != nil || len(rows) == 0 {
 			return err
 		}
-		b, err := claimed.load(ctx, c)
+		b, err := load(ctx, c, rows)
 		if err != nil {
 			return err
 		}
-		if len(b.jobs)+len(b.changed)+len(b.deleted) > 0 {
-			if err := send(ctx, b.jobs, b.changed, b.deleted); err != nil {
-				return &sendError{err}
-			}
+		var failed []pipeline.Destination
+		if len(b.Jobs)+len(b.Changed)+len(b.Deleted) > 0 {
+			failed = send(ctx, b)
 		}
-		late, err := deletedSince(ctx, c, b.changed)
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if len(late) > 0 {
-			if err := send(ctx, nil, nil, late); err != nil {
-				return &sendError{err}
-			}
-		}
-		return commit(ctx, c, &pgx.Batch{})
+		n = len(rows)
+		return commit(ctx, c, queueDelete(rows, b, failed))
 	})
 	if err != nil {
 		return 0, err
@@ -68,36 +67,22 @@ func (s *Outbox) Claim(
 	return n, nil
 }
 
-// batch is what a set of claimed rows asks to send.
-type batch struct {
-	jobs    []pipeline.Entry
-	changed []*evaluation.Evaluation
-	deleted []string
+// claimedRow is a row that this relay holds.
+type claimedRow struct {
+	at                      pgtype.TID
+	to                      pipeline.Destination
+	kind, job, evaluationID string
 }
 
-// claimedRows is what claimed rows name, each once.
-type claimedRows struct {
-	rows        int
-	jobs        []string
-	evaluations []string
-}
-
-func claim(ctx context.Context, c *pgx.Conn, limit int) (claimed claimedRows, err error) {
-	jobs, evaluations := map[string]bool{}, map[string]bool{}
+func claim(ctx context.Context, c *pgx.Conn, to []pipeline.Destination, limit int) (claimed []claimedRow, err error) {
+	if slices.Contains(to, pipeline.ToSnapshots) {
+		to = append(slices.Clip(to), unnamed)
+	}
 	b := beginBatch()
-	b.Queue(claimRows, limit).Query(func(rows pgx.Rows) error {
-		var kind, job, id string
-		_, err := pgx.ForEachRow(rows, []any{&kind, &job, &id}, func() error {
-			claimed.rows++
-			switch {
-			case kind == "enqueue" && !jobs[job]:
-				jobs[job] = true
-				claimed.jobs = append(claimed.jobs, job)
-			case kind == "progress" && !evaluations[id]:
-				evaluations[id] = true
-				claimed.evaluations = append(claimed.evaluations, id)
-			}
-			return nil
+	b.Queue(claimRows, to, limit).Query(func(rows pgx.Rows) (err error) {
+		claimed, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r claimedRow, err error) {
+			err = row.Scan(&r.at, &r.to, &r.kind, &r.job, &r.evaluationID)
+			return r, err
 		})
 		return err
 	})
@@ -105,46 +90,67 @@ func claim(ctx context.Context, c *pgx.Conn, limit int) (claimed claimedRows, er
 	return claimed, err
 }
 
+// names lists what rows of a kind name, each once.
+func names(rows []claimedRow, kind string, name func(claimedRow) string) []string {
+	seen := map[string]bool{}
+	var list []string
+	for _, r := range rows {
+		if id := name(r); r.kind == kind && !seen[id] {
+			seen[id] = true
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
 // load reads what claimed rows name as it is now. A job that is no longer open is dropped, an evaluation that is not there is
 // deleted.
-func (claimed claimedRows) load(ctx context.Context, c *pgx.Conn) (out batch, err error) {
+func load(ctx context.Context, c *pgx.Conn, rows []claimedRow) (out pipeline.Outgoing, err error) {
+	jobs := names(rows, "enqueue", func(r claimedRow) string { return r.job })
+	evaluations := names(rows, "progress", func(r claimedRow) string { return r.evaluationID })
 	b := &pgx.Batch{}
-	if len(claimed.jobs) > 0 {
-		b.Queue(selectEntries+`WHERE id = ANY($1) AND state = 'open' ORDER BY id`, claimed.jobs).Query(func(rows pgx.Rows) (err error) {
-			out.jobs, err = pgx.CollectRows(rows, toEntry)
+	if len(jobs) > 0 {
+		b.Queue(selectEntries+`WHERE id = ANY($1) AND state = 'open' ORDER BY id`, jobs).Query(func(rows pgx.Rows) (err error) {
+			out.Jobs, err = pgx.CollectRows(rows, toEntry)
 			return err
 		})
 	}
-	if len(claimed.evaluations) > 0 {
-		b.Queue(withoutWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, claimed.evaluations).Query(func(rows pgx.Rows) (err error) {
-			out.changed, err = collectEvaluations(rows)
+	if len(evaluations) > 0 {
+		b.Queue(withoutWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, evaluations).Query(func(rows pgx.Rows) (err error) {
+			out.Changed, err = collectEvaluations(rows)
 			return err
 		})
 	}
 	if err := send(ctx, c, b); err != nil {
-		return batch{}, err
+		return pipeline.Outgoing{}, err
 	}
-	out.deleted = missing(claimed.evaluations, out.changed)
+	out.Deleted = missing(evaluations, out.Changed)
 	return out, nil
 }
 
-// deletedSince finds evaluations that were deleted after they were read. Their removal may have been sent before their state was, and
-// the state would stay behind.
-func deletedSince(ctx context.Context, c *pgx.Conn, sent []*evaluation.Evaluation) ([]string, error) {
-	if len(sent) == 0 {
-		return nil, nil
+// queueDelete queues the end of rows that were sent.
+func queueDelete(rows []claimedRow, sent pipeline.Outgoing, failed []pipeline.Destination) *pgx.Batch {
+	stages := map[string]pipeline.Destination{}
+	for _, e := range sent.Jobs {
+		stages[e.JobID] = pipeline.ToStage(e.Stage)
 	}
-	ids := make([]string, len(sent))
-	for i, e := range sent {
-		ids[i] = e.ID
+	changed := make([]string, len(sent.Changed))
+	for i, e := range sent.Changed {
+		changed[i] = e.ID
 	}
-	rows, err := c.Query(ctx, `
-		SELECT id FROM unnest($1::text[]) AS id
-		WHERE NOT EXISTS (SELECT FROM evaluations e WHERE e.id = id.id AND e.deleted_at IS NULL)`, ids)
-	if err != nil {
-		return nil, err
+	var done []pgtype.TID
+	for _, r := range rows {
+		to := pipeline.ToSnapshots // by its contents: the row may not name it
+		if r.kind == "enqueue" {
+			to = stages[r.job]
+		}
+		if !slices.Contains(failed, to) {
+			done = append(done, r.at)
+		}
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	b := &pgx.Batch{}
+	b.Queue(deleteSent, done, changed)
+	return b
 }
 
 func missing(ids []string, found []*evaluation.Evaluation) []string {

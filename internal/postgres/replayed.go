@@ -93,8 +93,8 @@ func queueNextReplay(b *pgx.Batch, j pipeline.Job, next evaluation.StageName) {
 		WITH job AS (
 			INSERT INTO jobs (id, stage, evaluation_id, user_id, replay_id, replay_parent, replay_of)
 			SELECT $1, $2, $3, $4, $5, $6, coalesce((SELECT id FROM jobs WHERE evaluation_id = $3 AND stage = $2 AND replay_of IS NULL), $7)
-			RETURNING id)
-		INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, $3 FROM job`,
+			RETURNING id, stage)
+		INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, $3 FROM job`,
 		newID("job"), next, j.EvaluationID, j.UserID, j.Replay.ID, j.ID, j.Replay.Of)
 }
 

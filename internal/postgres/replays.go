@@ -218,8 +218,8 @@ func (s *Replays) CreateReplay(ctx context.Context, r *replay.Replay, jobIDs []s
 				INSERT INTO jobs (id, stage, evaluation_id, user_id, replay_id, replay_of)
 				SELECT fresh, o.stage, o.evaluation_id, o.user_id, $3, o.id FROM unnest($1::text[], $2::text[]) AS n(fresh, original)
 				JOIN jobs o ON o.id = n.original
-				RETURNING id, evaluation_id)
-			INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, evaluation_id FROM job ORDER BY id`, fresh, chosen, r.ID)
+				RETURNING id, stage, evaluation_id)
+			INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, evaluation_id FROM job ORDER BY id`, fresh, chosen, r.ID)
 		if err := queueAudit(b, r.Actor, "replay", r.ID, r); err != nil {
 			return err
 		}
@@ -346,8 +346,8 @@ func (s *Replays) Reopen(ctx context.Context, jobID, actor, why string) error {
 	err := s.changeDead(ctx, "reopen job "+jobID, jobID, "dead retry", actor, why, `
 		WITH job AS (
 			UPDATE jobs SET state = 'open', owner = '', attempts = 0, crashes = 0, waits = 0, not_before = now(), updated_at = now()
-			WHERE id = $1 AND state = 'dead' RETURNING id, evaluation_id)
-		INSERT INTO outbox (kind, job_id, evaluation_id) SELECT 'enqueue', id, evaluation_id FROM job`)
+			WHERE id = $1 AND state = 'dead' RETURNING id, stage, evaluation_id)
+		INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, evaluation_id FROM job`)
 	if err == nil {
 		s.db.nudge()
 	}

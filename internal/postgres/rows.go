@@ -62,6 +62,7 @@ type artifactRow struct {
 	Text        string                   `json:"text"`
 	DemoType    evaluation.DemoType      `json:"demo_type"`
 	ObjectKey   string                   `json:"object_key"`
+	ContrastKey string                   `json:"contrast_key"`
 	ContentType string                   `json:"content_type"`
 	Provider    string                   `json:"provider"`
 	Reason      string                   `json:"reason"`
@@ -195,7 +196,7 @@ func fromArtifact(a evaluation.Artifact) artifactRow {
 	const long, short = 20_000, 2_000
 	r := artifactRow(a)
 	r.Text, r.Message = storable(a.Text, long), storable(a.Message, short)
-	r.ObjectKey, r.ContentType = storable(a.ObjectKey, short), storable(a.ContentType, short)
+	r.ObjectKey, r.ContrastKey, r.ContentType = storable(a.ObjectKey, short), storable(a.ContrastKey, short), storable(a.ContentType, short)
 	r.Provider, r.Reason = storable(a.Provider, short), storable(a.Reason, short)
 	return r
 }

@@ -219,8 +219,8 @@ func (s *Upkeep) Stale(
 // Requeue has the relay enqueue jobs again: those that are still open and not waiting in the outbox already.
 func (s *Upkeep) Requeue(ctx context.Context, jobIDs []string) error {
 	err := s.db.exec(ctx, fmt.Sprintf("requeue %d jobs", len(jobIDs)), `
-		INSERT INTO outbox (kind, job_id, evaluation_id)
-		SELECT 'enqueue', id, evaluation_id FROM jobs
+		INSERT INTO outbox (kind, destination, job_id, evaluation_id)
+		SELECT 'enqueue', stage, id, evaluation_id FROM jobs
 		WHERE id = ANY($1) AND state = 'open'
 			AND NOT EXISTS (SELECT FROM outbox WHERE outbox.job_id = jobs.id AND outbox.kind = 'enqueue')`, jobIDs)
 	if err == nil {
