@@ -155,6 +155,9 @@ func audioOf(v evaluation.View) []client.Audio {
 	if v.Demo.AudioURL != nil {
 		list = append(list, client.DemoAudio)
 	}
+	if v.Demo.ContrastAudioURL != nil {
+		list = append(list, client.ContrastAudio)
+	}
 	return list
 }
 

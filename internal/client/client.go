@@ -194,6 +194,7 @@ const (
 	RecordingAudio Audio = "recording"
 	FeedbackAudio  Audio = "feedback-audio"
 	DemoAudio      Audio = "demo-audio"
+	ContrastAudio  Audio = "demo-audio?track=contrast"
 )
 
 // AudioURL asks where audio can be fetched without a key: a signed address, or a data URL while the object store has not taken it.

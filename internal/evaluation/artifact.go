@@ -70,6 +70,7 @@ type Artifact struct {
 	Text        string   // the coaching text (FeedbackText), or what is read aloud (DemoAudio); else empty
 	DemoType    DemoType // DemoAudio only, empty when skipped
 	ObjectKey   string   // audio only; set when State.Available
+	ContrastKey string   // DemoAudio only: audio of a word as it was heard and as it is meant; empty when no other sound was heard
 	ContentType string   // audio only, "audio/mpeg"
 	Provider    string   // who made it, "offline" or a vendor's name
 	Reason      string   // why it is fallback or failed, a fixed word such as "voice-unavailable"

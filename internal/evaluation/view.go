@@ -81,6 +81,8 @@ type DemoView struct {
 	Type     *DemoType     `json:"type" enum:"word,sentence" doc:"Null when skipped"`
 	Text     *string       `json:"text" doc:"What is read; null when skipped"`
 	AudioURL *string       `json:"audio_url" doc:"Path on this server; null until there is audio"`
+	// ContrastAudioURL is null when no other sound was heard, or nothing can speak it.
+	ContrastAudioURL *string `json:"contrast_audio_url" doc:"Path on this server of what was heard and what is meant, one after the other; null until there is audio, and when no other sound was heard"`
 }
 
 // ProgressView is how far an evaluation is.
@@ -161,6 +163,9 @@ func (e *Evaluation) demoView() DemoView {
 	d := DemoView{State: stateOr(a.State), Type: orNil(a.DemoType), Text: orNil(a.Text)}
 	if a.State.Available() {
 		d.AudioURL = orNil(Path(e.ID) + "/demo-audio")
+	}
+	if a.State.Available() && a.ContrastKey != "" {
+		d.ContrastAudioURL = orNil(Path(e.ID) + "/demo-audio?track=contrast")
 	}
 	return d
 }

@@ -309,6 +309,34 @@ func TestAudioNotReady(t *testing.T) {
 	}
 }
 
+// TestContrastAudio finds the second track of a model reading, or says that there is none.
+func TestContrastAudio(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	demo := evaluation.Artifact{Kind: evaluation.DemoAudio, State: evaluation.StateReady, ObjectKey: "demo/en-US/rms/1.mp3"}
+	w.get = func(string, string) (*evaluation.Evaluation, error) {
+		e := sample()
+		e.Artifacts[2] = demo
+		return e, nil
+	}
+	w.presign = func(key, name string) (string, time.Time, error) { return "http://store/" + key, time.Now(), nil }
+	h, path := w.handler(t), "/v1/evaluations/"+annsEval+"/demo-audio"
+	if p := wantProblem(t, do(h, request("GET", path+"?track=contrast")), 404, "not-ready"); p.Artifact != "demo_audio" || p.State != "skipped" {
+		t.Errorf("without a contrast: %+v, want demo_audio and skipped", p)
+	}
+	demo.ContrastKey = "evaluations/" + annsEval + "/contrast-1.mp3"
+	for track, want := range map[string]string{"": demo.ObjectKey, "?track=reading": demo.ObjectKey, "?track=contrast": demo.ContrastKey} {
+		if got := do(h, request("GET", path+track)); got.Code != 302 || got.Header().Get("Location") != "http://store/"+want {
+			t.Errorf("%s%s = %d %q, want %s", path, track, got.Code, got.Header().Get("Location"), want)
+		}
+	}
+	wantProblem(t, do(h, request("GET", path+"?track=other")), 400, "invalid-request")
+	demo.State, demo.ContrastKey = evaluation.StatePending, ""
+	if p := wantProblem(t, do(h, request("GET", path+"?track=contrast")), 404, "not-ready"); p.State != "pending" {
+		t.Errorf("while it is made: %+v, want pending", p)
+	}
+}
+
 func TestSpooledAudio(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

@@ -21,6 +21,13 @@ type audioInput struct {
 	Accept string `header:"Accept" doc:"application/json gives the URL in a body instead of a redirect"`
 }
 
+// demoAudioInput also says which of the tracks.
+type demoAudioInput struct {
+	ID     string `path:"id" doc:"Identifier of the evaluation" example:"eval_01jd3k8v5n9q2w7x4y6z0a1b2c"`
+	Accept string `header:"Accept" doc:"application/json gives the URL in a body instead of a redirect"`
+	Track  string `query:"track" enum:"reading,contrast" default:"reading" doc:"reading is the model reading; contrast is a word as it was heard and then as it is meant, when another sound was heard"`
+}
+
 // audioBody is where audio can be fetched, for pages, whose media elements cannot send an Authorization header.
 type audioBody struct {
 	URL       string    `json:"url" doc:"Address of the audio; needs no key"`
@@ -43,6 +50,30 @@ func artifactAudio(kind evaluation.ArtifactKind, name string) func(*evaluation.E
 			return audioObject{a.ObjectKey, e.ID + "-" + name + ".mp3"}, nil
 		}
 		return audioObject{}, notReady(kind, a)
+	}
+}
+
+// contrastAudio finds the second track of the model reading.
+func contrastAudio(e *evaluation.Evaluation) (audioObject, error) {
+	a := e.Artifacts.Get(evaluation.DemoAudio)
+	switch {
+	case a.State.Available() && a.ContrastKey != "":
+		return audioObject{a.ContrastKey, e.ID + "-contrast.mp3"}, nil
+	case a.State.Available():
+		a.State = evaluation.StateSkipped
+	}
+	return audioObject{}, notReady(evaluation.DemoAudio, a)
+}
+
+// getDemoAudio answers with the track that is asked for.
+func getDemoAudio(d Deps) func(context.Context, *demoAudioInput) (*huma.StreamResponse, error) {
+	reading, contrast := getAudio(d, artifactAudio(evaluation.DemoAudio, "demo")), getAudio(d, contrastAudio)
+	return func(ctx context.Context, in *demoAudioInput) (*huma.StreamResponse, error) {
+		track := reading
+		if in.Track == "contrast" {
+			track = contrast
+		}
+		return track(ctx, &audioInput{in.ID, in.Accept})
 	}
 }
 

@@ -42,7 +42,7 @@ func addRoutes(api huma.API, d Deps) {
 	add(api, d, audioOperation("feedback-audio", "Get the coaching text, spoken", key),
 		getAudio(d, artifactAudio(evaluation.FeedbackAudio, "feedback")), "unauthorized", "not-found", "not-ready", "unavailable")
 	add(api, d, audioOperation("demo-audio", "Get the model reading", key),
-		getAudio(d, artifactAudio(evaluation.DemoAudio, "demo")), "unauthorized", "not-found", "not-ready", "unavailable")
+		getDemoAudio(d), "invalid-request", "unauthorized", "not-found", "not-ready", "unavailable")
 
 	add(api, d, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/evaluations/{id}/tickets", OperationID: "create-ticket", DefaultStatus: http.StatusCreated, Middlewares: key,

@@ -143,6 +143,9 @@ func ready(kind evaluation.ArtifactKind) evaluation.Artifact {
 		a.Text = "Well done."
 	} else {
 		a.ObjectKey, a.ContentType = "evaluations/x/"+string(kind)+".mp3", "audio/mpeg"
+		if kind == evaluation.DemoAudio {
+			a.ContrastKey = "evaluations/x/contrast.mp3"
+		}
 	}
 	return a
 }

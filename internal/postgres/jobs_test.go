@@ -38,7 +38,7 @@ func TestWholePath(t *testing.T) {
 	if got.Status != evaluation.StatusCompleted || got.Version != 4 || got.Percent() != 100 {
 		t.Errorf("evaluation = %s, version %d, %d %%, want completed, 4, 100", got.Status, got.Version, got.Percent())
 	}
-	if a := got.Artifacts.Get(evaluation.DemoAudio); a.Text != "apples" || a.ObjectKey == "" {
+	if a := got.Artifacts.Get(evaluation.DemoAudio); a.Text != "apples" || a.ObjectKey == "" || a.ContrastKey == "" {
 		t.Errorf("demo = %+v, want the planned text and an object", a)
 	}
 	runs := query[string](t, s.url, `SELECT string_agg(stage || ' ' || outcome || ' ' || (output->>'state') || ' ' || (usage->>'characters'), ',' ORDER BY stage) FROM stage_runs`)
