@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"oktalk/internal/account"
@@ -34,53 +32,34 @@ import (
 	"oktalk/internal/telemetry"
 )
 
-func main() {
-	if err := run(context.Background(), os.Environ(), os.Stdout); err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "api:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(process.Main("api", settings.Load[settings.API], assemble)) }
 
-// run serves until ctx ends or a signal comes, and drains then. A second signal ends it at once.
-func run(ctx context.Context, environ []string, stdout io.Writer) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-
-	cfg, err := settings.Load[settings.API](environ)
-	if err != nil {
-		return err
-	}
-	p, err := process.Open(ctx, "api", cfg.Config, stdout)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
+func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err error) {
 	quick, err := redisconn.Request(cfg.Redis)
 	if err != nil {
-		return err
+		return parts, err
 	}
-	defer func() { _ = quick.Close() }()
+	parts.Close = func() { _ = quick.Close() }
 	store, err := objectstore.New(cfg.Store, p.Log)
 	if err != nil {
-		return err
+		return parts, err
 	}
 
 	// taking recordings in
 	decoder, err := audio.NewDecoder(cfg.Audio, p.Log)
 	if err != nil {
-		return err
+		return parts, err
 	}
 	assessor, err := offline.New(cfg.Assessor, lts.New(p.Log), p.Log)
 	if err != nil {
-		return err
+		return parts, err
 	}
 	evaluations := postgres.NewEvaluations(p.DB)
 	reception := intake.New(cfg.Intake, intake.Deps{
 		Assessor: assessor, Decoder: decoder, Gate: audio.Check, Recordings: store, Evaluations: evaluations,
 		Idempotency: postgres.NewIdempotency(p.DB), Log: p.Log,
 	})
-	defer reception.Close()
+	parts.Close = func() { reception.Close(); _ = quick.Close() }
 
 	// progress
 	snapshots := rediskv.NewSnapshots(quick, cfg.Redis.Prefix, cfg.Snapshots.TTL)
@@ -101,20 +80,16 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 		},
 	})
 	if err != nil {
-		return err
+		return parts, err
 	}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTP.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s (choose another address with API_ADDR): %w", cfg.HTTP.Addr, err)
-	}
-	server := httpapi.NewServer(handler, p.Log)
 
 	// small stages and upkeep
 	upkeep := housekeeping.New(cfg.Housekeeping, postgres.NewUpkeep(p.DB), p.Producer, spool, store, p.Log)
-	parts := []process.Part{
+	parts.Checks = map[string]telemetry.Check{"s3": store.Ready}
+	parts.Run = []process.Part{
 		hub.Run, upkeep.Run,
-		func(ctx context.Context) error { return ensureBucket(ctx, store, p) },
-		func(ctx context.Context) error { return serve(ctx, server, ln, cfg.Pipeline.DrainTimeout) },
+		func(ctx context.Context) error { return ensureBucket(ctx, store, p.Log) },
+		func(ctx context.Context) error { return serve(ctx, cfg, handler, p.Log) },
 	}
 	handlers := map[evaluation.StageName]pipeline.Handler{
 		evaluation.StageErase: erasure.NewStage(evaluations, store, p.Snapshots),
@@ -122,20 +97,26 @@ func run(ctx context.Context, environ []string, stdout io.Writer) error {
 	for _, name := range cfg.Stages {
 		h, ok := handlers[name]
 		if !ok {
-			return fmt.Errorf("STAGES names %q; this process can run: erase", name)
+			return parts, fmt.Errorf("STAGES names %q; this process can run: erase", name)
 		}
 		runner, err := p.Runner(name, h)
 		if err != nil {
-			return err
+			return parts, err
 		}
-		parts = append(parts, runner.Run)
+		parts.Run = append(parts.Run, runner.Run)
 	}
-	p.Log.Info("api listens", "addr", ln.Addr().String())
-	return p.Run(ctx, map[string]telemetry.Check{"s3": store.Ready}, parts...)
+	return parts, nil
 }
 
-// serve serves until ctx ends, then lets requests in progress finish within drain. Sockets are closed by the hub.
-func serve(ctx context.Context, server *http.Server, ln net.Listener, drain time.Duration) error {
+// serve serves until ctx ends, then lets requests in progress finish. Sockets are closed by the hub.
+func serve(ctx context.Context, cfg settings.API, handler http.Handler, log *slog.Logger) error {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTP.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s (choose another address with API_ADDR): %w", cfg.HTTP.Addr, err)
+	}
+	server := httpapi.NewServer(handler, log)
+	log.Info("api listens", "addr", ln.Addr().String())
+	drain := cfg.Pipeline.DrainTimeout
 	done := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
@@ -154,14 +135,14 @@ func serve(ctx context.Context, server *http.Server, ln net.Listener, drain time
 }
 
 // ensureBucket makes the bucket if the store lets us, and keeps trying while the store is away.
-func ensureBucket(ctx context.Context, store *objectstore.Store, p *process.Process) error {
+func ensureBucket(ctx context.Context, store *objectstore.Store, log *slog.Logger) error {
 	for pause := 500 * time.Millisecond; ; pause = min(30*time.Second, 2*pause) {
 		err := store.EnsureBucket(ctx)
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, evaluation.ErrUnavailable) {
-			p.Log.Warn("bucket could not be made or looked at; recordings wait in the database", telemetry.KeyErr, err)
+			log.Warn("bucket could not be made or looked at; recordings wait in the database", telemetry.KeyErr, err)
 		}
 		select {
 		case <-ctx.Done():
