@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -94,7 +95,7 @@ func runDev(ctx context.Context, flags devFlags, getenv func(string) string, out
 	}
 	defer func() { _ = state.Close() }()
 	d := &dev{flags: flags, getenv: getenv, out: out, colour: wantsColour(out, getenv), state: state}
-	if err := d.prepare(); err != nil {
+	if err := d.prepare(ctx); err != nil {
 		return err
 	}
 
@@ -104,7 +105,11 @@ func runDev(ctx context.Context, flags devFlags, getenv func(string) string, out
 	defer cancel()
 	err = d.start(running, began)
 	if err == nil {
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case err = <-d.supervisor.Failed():
+			err = explainStart(err)
+		}
 	}
 	interrupted := ctx.Err() != nil
 	cancel()
@@ -131,13 +136,16 @@ func wantsColour(out io.Writer, getenv func(string) string) bool {
 }
 
 // prepare checks all that can be checked before anything is started.
-func (d *dev) prepare() error {
+func (d *dev) prepare(ctx context.Context) error {
 	_ = os.Remove(d.state.Path("dev.json")) // of a run that was killed
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	d.bin = filepath.Dir(self)
+	if err := d.state.StopLeftovers(ctx); err != nil { // they may have the API's address
+		return err
+	}
 	if err := checkAddress(d.flags.apiAddr); err != nil {
 		return err
 	}
@@ -153,16 +161,26 @@ func (d *dev) prepare() error {
 	return nil
 }
 
-// checkAddress reports an address that is none, or is taken.
+// checkAddress says in a sentence why the API could not listen on an address.
 func checkAddress(addr string) error {
-	if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" || port == "" {
-		return fmt.Errorf("API_ADDR is %q; use host:port, for example 127.0.0.1:8080", addr)
+	const example = "for example `API_ADDR=127.0.0.1:8081 make run`"
+	host, port, err := net.SplitHostPort(addr)
+	if number, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || number == 0 {
+		return fmt.Errorf("API_ADDR is %q; use host:port with a port from 1 to 65535, for example 127.0.0.1:8080", addr)
 	}
-	if !devstack.PortInUse(addr) {
+	var noName *net.DNSError
+	switch err := devstack.CheckAddr(addr); {
+	case err == nil:
 		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s is in use by another program: stop that, or choose another address, %s", addr, example)
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &noName):
+		return fmt.Errorf("%s is not an address of this machine: leave it out to listen on all, or choose another, %s", host, example)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("port %s needs root: choose one from 1024 on, %s", port, example)
+	default:
+		return fmt.Errorf("the API cannot listen on %s: %w", addr, err)
 	}
-	return fmt.Errorf("%s is in use by another program: stop that, or choose another address, for example "+
-		"`API_ADDR=127.0.0.1:8081 make run`", addr)
 }
 
 // say prints a sentence of our own.
@@ -248,14 +266,30 @@ func (d *dev) startChildren(ctx context.Context) error {
 	return d.awaitReady(ctx)
 }
 
-// explainStart adds the last lines of a child that did not start.
+// explainStart says of a child that did not start what it said itself: its complaint if its setup is wrong, else its last lines.
 func explainStart(err error) error {
 	var failed *devstack.StartError
 	if !errors.As(err, &failed) || len(failed.Tail) == 0 {
 		return err
 	}
+	if failed.Final {
+		return fmt.Errorf("%s cannot run: %s", failed.Name, complaint(failed.Tail))
+	}
 	return fmt.Errorf("%s did not start (%s); its last lines were:\n    %s",
 		failed.Name, failed.Why, strings.Join(failed.Tail, "\n    "))
+}
+
+// complaint is the error with which one of our programs ended, without the program's name: its last line, or several from the last one
+// that begins with a name.
+func complaint(tail []string) string {
+	for i, line := range slices.Backward(tail) {
+		for _, kind := range childKinds {
+			if text, ok := strings.CutPrefix(line, kind+": "); ok {
+				return strings.Join(append([]string{text}, tail[i+1:]...), "\n")
+			}
+		}
+	}
+	return tail[len(tail)-1]
 }
 
 // sameSignal is how close two signals belong together: make and timeout pass on what the terminal sent already.

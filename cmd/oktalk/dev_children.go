@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"oktalk/internal/devstack"
+	"oktalk/internal/process"
 )
 
 // childKinds are the programs of a stack, in the order in which they are shown.
@@ -26,6 +28,8 @@ const (
 	childGrace = 10 * time.Second
 	// readyWait bounds the wait for an API whose process is up. It has loaded the acoustic model by then.
 	readyWait = 30 * time.Second
+	// maxReplicas of each kind: with ten connections each, three times as many are what the private PostgreSQL takes (300).
+	maxReplicas = 8
 )
 
 // child is one API or worker process.
@@ -39,13 +43,8 @@ type child struct {
 
 // planChildren decides which processes there will be and where they listen.
 func (d *dev) planChildren() error {
-	for kind, n := range d.flags.replicas {
-		if !slices.Contains(childKinds, kind) || n < 0 {
-			return fmt.Errorf("--replicas %s=%d: use one of %s and a number from 0", kind, n, strings.Join(childKinds, ", "))
-		}
-	}
-	if n, ok := d.flags.replicas["api"]; ok && n == 0 {
-		return fmt.Errorf("--replicas api=0: a stack has at least one API")
+	if err := checkReplicas(d.flags.replicas); err != nil {
+		return err
 	}
 	if err := d.checkPrograms(); err != nil {
 		return err
@@ -62,6 +61,18 @@ func (d *dev) planChildren() error {
 			}
 			d.children = append(d.children, c)
 		}
+	}
+	return nil
+}
+
+func checkReplicas(replicas map[string]int) error {
+	for kind, n := range replicas {
+		if !slices.Contains(childKinds, kind) || n < 0 || n > maxReplicas {
+			return fmt.Errorf("--replicas %s=%d: use one of %s and a number from 0 to %d", kind, n, strings.Join(childKinds, ", "), maxReplicas)
+		}
+	}
+	if n, ok := replicas["api"]; ok && n == 0 {
+		return errors.New("--replicas api=0: a stack has at least one API")
 	}
 	return nil
 }
@@ -124,6 +135,7 @@ func (d *dev) newProcess(c *child) *devstack.Process {
 		Env:       d.childEnv(c),
 		StopGrace: childGrace,
 		Ready:     func(ctx context.Context) error { return getOK(ctx, "http://"+c.metrics+"/healthz") },
+		FinalExit: process.ExitSetup,
 		PIDFile:   d.state.Path("run", c.name+".pid"),
 		Output:    d.printer.For(slices.Index(d.children, c), c.name),
 	})

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"oktalk/internal/process"
 	"oktalk/internal/testkit"
 )
 
@@ -36,12 +37,16 @@ func TestMain(m *testing.M) {
 	main()
 }
 
-// playChild serves what dev looks at, and dies at once when DEV_TEST_BROKEN names it. One that DEV_TEST_STUBBORN names does
-// not stop when asked.
+// playChild serves what dev looks at. It dies at once when DEV_TEST_BROKEN names it, as one that is not set up when DEV_TEST_UNFIT does
+// or names a file that is there. One that DEV_TEST_STUBBORN names does not stop when asked.
 func playChild(name string) {
 	if os.Getenv("DEV_TEST_BROKEN") == name {
 		fmt.Fprintln(os.Stderr, "the acoustic model is missing")
 		os.Exit(1)
+	}
+	if unfit := os.Getenv("DEV_TEST_UNFIT"); unfit == name || name == "api" && exists(unfit) {
+		fmt.Fprintln(os.Stderr, name+": settings:\n  - the acoustic model is missing")
+		os.Exit(process.ExitSetup)
 	}
 	fmt.Println("listening")
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
@@ -57,6 +62,11 @@ func playChild(name string) {
 		<-signals
 	}
 	fmt.Println("drained")
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // devRun is an oktalk dev under test, with a Redis of its own and the other servers of testkit.
@@ -282,11 +292,18 @@ func TestDevExplains(t *testing.T) {
 	}{
 		{"port in use", t.TempDir(), taken.Addr().String(), "", []string{"is in use", "API_ADDR=127.0.0.1:8081 make run"}},
 		{"not an address", t.TempDir(), "8080", "", []string{`API_ADDR is "8080"`}},
+		{"port too high", t.TempDir(), ":99999", "", []string{`API_ADDR is ":99999"`, "a port from 1 to 65535"}},
+		{"port not a number", t.TempDir(), ":80x", "", []string{`API_ADDR is ":80x"`, "a port from 1 to 65535"}},
+		{"another machine's address", t.TempDir(), "192.0.2.1:8080", "", []string{"192.0.2.1 is not an address of this machine"}},
+		{"no host of that name", t.TempDir(), "nowhere.invalid:8080", "", []string{"nowhere.invalid is not an address of this machine"}},
 		{"runs already", busy, freeAddr(t), "", []string{"already runs here (process "}},
 		{"no speech tools", t.TempDir(), freeAddr(t), "PATH=/nowhere", []string{"not installed: flite, espeak-ng, ffmpeg", "make setup"}},
 		{"broken child", t.TempDir(), freeAddr(t), "DEV_TEST_BROKEN=api", []string{
 			"api did not start (exit status 1), trying again in 0.5 s", "api did not start (exit status 1); its last lines were:",
 			"the acoustic model is missing",
+		}},
+		{"unfit child", t.TempDir(), freeAddr(t), "DEV_TEST_UNFIT=worker-tts", []string{
+			"oktalk: worker-tts cannot run: settings:\n  - the acoustic model is missing\n",
 		}},
 	}
 	for _, tt := range tests {
@@ -307,6 +324,57 @@ func TestDevExplains(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestDevStopsWhenAChildBecomesUnfit(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "missing")
+	r := startDev(t, programs(t), filepath.Join(t.TempDir(), "state"), freeAddr(t), "DEV_TEST_UNFIT="+missing)
+	f := r.await(t, "oktalk dev to be ready", anyFile)
+	if err := os.WriteFile(missing, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pidOf(f, "api"), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.awaitExit(t); err == nil || !strings.Contains(r.output(), "oktalk: api cannot run: settings:\n  - the acoustic model is missing\n") {
+		t.Errorf("oktalk dev ended with %v, want a failure and the api's complaint", err)
+	}
+	for _, p := range f.Processes {
+		if syscall.Kill(p.PID, 0) == nil {
+			t.Errorf("%s (process %d) still runs", p.Name, p.PID)
+		}
+	}
+}
+
+// Run at once after all of it was killed, it must neither take the address of the killed api for somebody else's nor stumble over locks.
+func TestDevAfterAKill(t *testing.T) {
+	t.Parallel()
+	bin, dir, addr := programs(t), filepath.Join(t.TempDir(), "state"), freeAddr(t)
+	r := startDev(t, bin, dir, addr)
+	f := r.await(t, "oktalk dev to be ready", anyFile)
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range f.Processes {
+		_ = syscall.Kill(p.PID, syscall.SIGKILL)
+	}
+	_ = r.awaitExit(t)
+	startDev(t, bin, dir, addr).await(t, "the second start", func(devFile) bool { return true })
+}
+
+func TestReplicasAreCheckedBeforeAnythingStarts(t *testing.T) {
+	t.Parallel()
+	for replicas, want := range map[string]string{
+		"api=0": "at least one API", "apis=2": "use one of api, worker-feedback, worker-tts", "worker-tts=-1": "a number from 0 to 8", "api=9": "a number from 0 to 8",
+	} {
+		var out strings.Builder
+		args := []string{"dev", "--state-dir", filepath.Join(t.TempDir(), "state"), "--api-addr", freeAddr(t), "--replicas", replicas}
+		err := run(t.Context(), args, func(string) string { return "" }, &out, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(out.String(), "starting") {
+			t.Errorf("--replicas %s = %v after printing %q, want %q before anything is started", replicas, err, out.String(), want)
+		}
 	}
 }
 

@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -324,5 +327,97 @@ func TestStalePIDFiles(t *testing.T) {
 	start(t, cfg) // would end this test if it believed the files
 	if err := syscall.Kill(os.Getpid(), 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// A killed server whose parent has not waited for it is a zombie, which PostgreSQL takes for one that runs.
+func TestStartBesideAZombieServer(t *testing.T) {
+	t.Parallel()
+	state := openState(t, tempDir(t))
+	cfg := config(state)
+	start(t, cfg).Stop(t.Context())
+	file, lockFile := state.Path("zombie"), state.Path("postgres", "data", "postmaster.pid")
+	cmd := script("neglectful", `sleep 0.2 & echo $! >`+file+`; exec sleep 60`)
+	if cmd.User = postgresUser(t); cmd.User != nil { // to PostgreSQL, processes of others are no servers
+		writeFor(t, cmd.User, file, "")
+	}
+	neglectful := devstack.NewProcess(cmd)
+	if err := neglectful.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { neglectful.Stop(context.Background()) })
+	var dead int
+	eventually(t, "there is a zombie", func() bool {
+		b, _ := os.ReadFile(file)
+		dead, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+		return dead > 0 && (zombie(dead) || runtime.GOOS != "linux")
+	})
+	lock := []string{itoa(dead), state.Path("postgres", "data"), "0", "5432", "", "127.0.0.1", "0 0", "ready", ""}
+	writeFor(t, cmd.User, lockFile, strings.Join(lock, "\n"))
+	start(t, cfg)
+}
+
+// postgresUser is whom PostgreSQL runs as; nil: us.
+func postgresUser(t *testing.T) *devstack.User {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+	return &devstack.User{Name: u.Username, UID: uint32(uid), GID: uint32(gid)}
+}
+
+// writeFor writes a file that belongs to a user; nil: us.
+func writeFor(t *testing.T, u *devstack.User, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if u == nil {
+		return
+	}
+	if err := os.Chown(file, int(u.UID), int(u.GID)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStopLeftovers(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	state := openState(t, dir)
+	cmd := script("api", "exec sleep 60")
+	cmd.PIDFile = state.Path("run", "api.pid")
+	p := devstack.NewProcess(cmd)
+	if err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := state.StopLeftovers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if p.Why() != "signal: terminated" {
+		t.Errorf("the former api ended by %q, want signal: terminated", p.Why())
+	}
+}
+
+func TestCheckAddr(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	for addr, want := range map[string]error{
+		l.Addr().String(): syscall.EADDRINUSE,
+		"192.0.2.1:8080":  syscall.EADDRNOTAVAIL, // TEST-NET-1: nobody's
+	} {
+		if err := devstack.CheckAddr(addr); !errors.Is(err, want) {
+			t.Errorf("CheckAddr(%s) = %v, want %v", addr, err, want)
+		}
 	}
 }

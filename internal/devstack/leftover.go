@@ -113,16 +113,18 @@ func descendants(pid int) []int {
 	return all
 }
 
-// StopLeftovers stops all processes of an earlier parent that did not live to do it. [Process.Start] does so for its own;
-// this is for a folder that is to be removed.
+// StopLeftovers stops all processes of an earlier parent that did not live to do it, each in its own way. [Process.Start] does so for
+// its own; this is for a folder that is to be removed, and for addresses that are to be looked at before anything is started.
 func (s *State) StopLeftovers(ctx context.Context) error {
 	files, err := filepath.Glob(s.Path("run", "*.pid"))
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".pid")
-		cmd := Command{Name: name, PIDFile: file, StopSignal: syscall.SIGQUIT, StopGrace: defaultStopGrace}
+		cmd := Command{Name: strings.TrimSuffix(filepath.Base(file), ".pid"), PIDFile: file, StopSignal: syscall.SIGTERM, StopGrace: defaultStopGrace}
+		if cmd.Name == "postgres" {
+			cmd.StopSignal = syscall.SIGINT // SIGTERM waits for its clients
+		}
 		if err := stopLeftover(ctx, cmd); err != nil {
 			return err
 		}

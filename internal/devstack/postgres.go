@@ -262,8 +262,8 @@ func (c *cluster) clearOut(ctx context.Context) error {
 	return nil
 }
 
-// stopFormer looks at postmaster.pid. A server of this folder that still runs is stopped. A process that merely got the
-// number of one that is gone would keep PostgreSQL from starting, so the file is removed then.
+// stopFormer looks at postmaster.pid. A server of this folder that still runs is stopped. To PostgreSQL the file also speaks of a running
+// server if another process got the number, or if nobody has waited yet for the one that ended; it is removed then.
 func (c *cluster) stopFormer(ctx context.Context) error {
 	file := filepath.Join(c.data(), "postmaster.pid")
 	b, err := os.ReadFile(file)
@@ -275,13 +275,18 @@ func (c *cluster) stopFormer(ctx context.Context) error {
 	}
 	first, _, _ := strings.Cut(string(b), "\n")
 	pid, _ := strconv.Atoi(first)
-	if pid <= 1 || processIdentity(pid) == "" {
-		return nil // PostgreSQL itself deals with the file of a dead one
-	}
-	if strings.Contains(commandLine(pid), c.data()) {
+	if pid > 1 && c.runs(pid) {
 		return stopPID(ctx, pid, syscall.SIGINT, defaultStopGrace)
 	}
-	return os.Remove(file)
+	if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) { // it goes by itself when its server ends meanwhile
+		return err
+	}
+	return nil
+}
+
+// runs reports whether a process is a server of this folder.
+func (c *cluster) runs(pid int) bool {
+	return processIdentity(pid) != "" && strings.Contains(commandLine(pid)+" ", " -D "+c.data()+" ")
 }
 
 func (c *cluster) ping(ctx context.Context, port int) error {

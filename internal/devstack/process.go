@@ -38,6 +38,9 @@ type Command struct {
 	Ready        func(ctx context.Context) error // polled after each start until it returns nil; nil means ready at once
 	ReadyTimeout time.Duration                   // for Ready; 0 means 30 s
 
+	// FinalExit is the exit code with which the program says that starting it again is of no use; 0 means none.
+	FinalExit int
+
 	PIDFile string            // notes the running process there, to find it after a crash; empty means nowhere
 	Output  func(line string) // gets each line of output, in order; nil drops them
 }
@@ -55,6 +58,7 @@ type StartError struct {
 	Why      string   // "exit status 1"
 	Tail     []string // its last lines of output
 	TimedOut bool     // it ran, but was not ready in time
+	Final    bool     // it ended with its FinalExit
 }
 
 // Error implements error. It ends with the last line of output, where programs say what is wrong.
@@ -120,6 +124,21 @@ func (p *Process) Why() string {
 	return ""
 }
 
+// ended is the error of a run that has ended.
+func (p *Process) ended(c *child) *StartError {
+	return &StartError{Name: p.cmd.Name, Why: c.why, Tail: p.Tail(), Final: c.code > 0 && c.code == p.cmd.FinalExit}
+}
+
+// finalError says why the process last started cannot be started again; nil unless it ended with its FinalExit.
+func (p *Process) finalError() error {
+	if c := p.child.Load(); c != nil && c.exited() {
+		if err := p.ended(c); err.Final {
+			return err
+		}
+	}
+	return nil
+}
+
 // Tail is its last lines of output, over restarts.
 func (p *Process) Tail() []string { return p.tail.lines() }
 
@@ -174,7 +193,7 @@ func (p *Process) awaitReady(ctx context.Context, c *child) error {
 	for {
 		select {
 		case <-c.done:
-			return &StartError{Name: p.cmd.Name, Why: c.why, Tail: p.Tail()}
+			return p.ended(c)
 		case <-ready.Done():
 			if err := ctx.Err(); err != nil {
 				return err

@@ -19,6 +19,7 @@ type child struct {
 	pid  int
 	done chan struct{} // closed when it has ended and its output was read
 	why  string        // how it ended; set before done is closed
+	code int           // its exit code, -1 after a signal; set before done is closed
 }
 
 func (c *child) exited() bool {
@@ -76,7 +77,7 @@ func (c *child) await(x *exec.Cmd, output *os.File, line func(string)) {
 	_ = output.SetReadDeadline(time.Now().Add(outputWait))
 	<-read
 	_ = output.Close()
-	c.why = x.ProcessState.String()
+	c.why, c.code = x.ProcessState.String(), x.ProcessState.ExitCode()
 	close(c.done)
 }
 

@@ -206,20 +206,24 @@ func (s *State) portTaken(port int) bool {
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // PortInUse reports whether nobody could listen on addr (host:port) because somebody does already.
-func PortInUse(addr string) bool {
-	// On macOS one may listen on 127.0.0.1 although another listens on all addresses, so ask for an answer first.
+func PortInUse(addr string) bool { return errors.Is(CheckAddr(addr), syscall.EADDRINUSE) }
+
+// CheckAddr tries whether one can listen on addr (host:port). The error is that of listening: [syscall.EADDRINUSE] when somebody does
+// already, [syscall.EADDRNOTAVAIL] when it is no address of this machine, [syscall.EACCES] when the port is for root.
+func CheckAddr(addr string) error {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return err
+	}
+	_ = l.Close()
+	// On macOS one may listen on 127.0.0.1 although another listens on all addresses, so see whether somebody answers.
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	if c, err := new(net.Dialer).DialContext(ctx, "tcp", addr); err == nil {
 		_ = c.Close()
-		return true
+		return syscall.EADDRINUSE
 	}
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		return errors.Is(err, syscall.EADDRINUSE)
-	}
-	_ = l.Close()
-	return false
+	return nil
 }
 
 // WriteJSON writes v to path for its owner alone, whole or not at all: a reader never sees half of it.

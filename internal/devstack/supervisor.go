@@ -23,6 +23,7 @@ const (
 type Supervisor struct {
 	say     func(string)
 	changed func()
+	failed  chan error // capacity 1
 
 	keepers sync.WaitGroup
 
@@ -39,12 +40,22 @@ func NewSupervisor(say func(string), changed func()) *Supervisor {
 	if changed == nil {
 		changed = func() {}
 	}
-	return &Supervisor{say: say, changed: changed}
+	return &Supervisor{say: say, changed: changed, failed: make(chan error, 1)}
+}
+
+// Failed gets a [*StartError] when a process that was kept ended with its FinalExit. It is not started again.
+func (s *Supervisor) Failed() <-chan error { return s.failed }
+
+func (s *Supervisor) fail(err error) {
+	select {
+	case s.failed <- err:
+	default: // the first is enough
+	}
 }
 
 // Start starts a process, waits until it is ready and keeps it running until ctx is done. A first start that fails is repeated
-// with growing pauses; after five the last error, a [*StartError], is returned. One that was not ready in time is not
-// repeated.
+// with growing pauses; after five the last error, a [*StartError], is returned. One that was not ready in time or is final is
+// not repeated.
 func (s *Supervisor) Start(ctx context.Context, p *Process) error {
 	pause := minBackoff
 	for attempt := 1; ; attempt++ {
@@ -54,7 +65,7 @@ func (s *Supervisor) Start(ctx context.Context, p *Process) error {
 			return nil
 		}
 		var failed *StartError
-		if !errors.As(err, &failed) || failed.TimedOut || attempt == firstStarts || ctx.Err() != nil {
+		if !errors.As(err, &failed) || failed.TimedOut || failed.Final || attempt == firstStarts || ctx.Err() != nil {
 			return err
 		}
 		s.say(fmt.Sprintf("%s did not start (%s), trying again in %s", p.Name(), failed.Why, seconds(pause)))
@@ -82,6 +93,10 @@ func (s *Supervisor) keep(ctx context.Context, p *Process) {
 		case <-ctx.Done():
 			return
 		}
+		if err := p.finalError(); err != nil {
+			s.fail(err)
+			return
+		}
 		if time.Since(began) > steady {
 			pause = minBackoff
 		}
@@ -94,7 +109,8 @@ func (s *Supervisor) keep(ctx context.Context, p *Process) {
 	}
 }
 
-// revive starts p again after a pause, as often as it takes, and returns the next pause; 0 when ctx is done.
+// revive starts p again after a pause, as often as it takes, and returns the next pause; 0 when ctx is done or
+// that is of no use.
 func (s *Supervisor) revive(ctx context.Context, p *Process, pause time.Duration) time.Duration {
 	for {
 		if !sleep(ctx, pause) {
@@ -106,6 +122,10 @@ func (s *Supervisor) revive(ctx context.Context, p *Process, pause time.Duration
 			return pause
 		}
 		if ctx.Err() != nil {
+			return 0
+		}
+		if failed, ok := errors.AsType[*StartError](err); ok && failed.Final {
+			s.fail(err)
 			return 0
 		}
 		s.say(fmt.Sprintf("%v; trying again in %s", err, seconds(pause)))

@@ -114,6 +114,41 @@ func TestSupervisorGivesUpAFirstStart(t *testing.T) {
 	}
 }
 
+func TestSupervisorTakesAFinalExitForFinal(t *testing.T) {
+	t.Parallel()
+	var said sentences
+	s := devstack.NewSupervisor(said.say, nil)
+	cmd := script("api", "echo no model; exit 78")
+	cmd.FinalExit = 78
+	cmd.Ready = func(context.Context) error { return errors.New("refused") }
+	err := s.Start(t.Context(), devstack.NewProcess(cmd))
+	if failed, ok := errors.AsType[*devstack.StartError](err); !ok || !failed.Final || said.String() != "" {
+		t.Errorf("Start = %v after saying %q, want a final StartError and nothing said", err, said.String())
+	}
+
+	// The same of one that ran, died, and ends that way when it is started again.
+	died := tempDir(t) + "/died"
+	cmd = script("api", "test ! -e "+died+" || exit 78; touch "+died+"; exec sleep 60")
+	cmd.FinalExit = 78
+	cmd.Ready = func(context.Context) error { _, err := os.Stat(died); return err }
+	p := devstack.NewProcess(cmd)
+	if err := s.Start(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-s.Failed():
+		if failed, ok := errors.AsType[*devstack.StartError](err); !ok || !failed.Final || failed.Name != "api" {
+			t.Errorf("Failed() gave %v, want a final StartError of api", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatalf("the end was not taken for final; the supervisor said:\n%s", said.String())
+	}
+	s.Wait() // it keeps nothing any more
+}
+
 func TestPrinter(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
