@@ -22,14 +22,17 @@ type Stage struct {
 	Deadline time.Duration   // for one run of the handler; a run that takes longer is cancelled and counts as an attempt
 	Attempts int             // real tries of the work, the first included, before its fallback is used
 	Backoff  []time.Duration // pause before attempt 2, 3, …; the last one repeats; jitter of a fifth is added
-	Crashes  int             // runs whose owner died without a word before the job is set aside
+	// Budget is how long after its first begin a job's fallback begins at the latest, whatever attempts are left; waiting for the
+	// environment does not count. 0: no bound.
+	Budget  time.Duration
+	Crashes int // runs whose owner died without a word before the job is set aside
 }
 
 // stages is the table. Attempts and backoff of feedback and speech: three retries after 2, 4 and 8 s; demo has one less,
 // since a model reading is the least of the three. Deadlines: a call of a language model may take 10 s and of a voice 8 s,
-// storing audio 30 s with retries.
+// storing audio 30 s with retries. A learner who waits for a text gets the simpler one within half a minute, however slow the model is.
 var stages = []Stage{
-	{Name: StageFeedback, Artifact: FeedbackText, Deadline: 12 * time.Second, Attempts: 4, Backoff: seconds(2, 4, 8), Crashes: 3},
+	{Name: StageFeedback, Artifact: FeedbackText, Deadline: 12 * time.Second, Attempts: 4, Backoff: seconds(2, 4, 8), Budget: 30 * time.Second, Crashes: 3},
 	{Name: StageSpeech, Artifact: FeedbackAudio, After: FeedbackText, Deadline: 45 * time.Second, Attempts: 4, Backoff: seconds(2, 4, 8), Crashes: 3},
 	{Name: StageDemo, Artifact: DemoAudio, Deadline: 45 * time.Second, Attempts: 3, Backoff: seconds(2, 4), Crashes: 3},
 	{Name: StageErase, Deadline: 60 * time.Second, Attempts: 1000, Backoff: seconds(2, 4, 8, 15, 30), Crashes: 1000},

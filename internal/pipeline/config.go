@@ -52,6 +52,7 @@ const (
 	busyDelay     = 5 * time.Second        // before a job whose owner is alive is looked at again
 	brokenDelay   = 30 * time.Second       // before a job is tried again that the ledger refuses for a reason of its own
 	retryAfterMax = 5 * time.Minute        // the longest pause a vendor can ask for
+	leastAttempt  = time.Second            // an attempt that the budget leaves less than this for is not made
 	abandonGrace  = 2 * time.Second        // for a handler to return after its context ended
 	settleGrace   = 3 * time.Second        // for the calls after handlers were cancelled by a drain
 	pauseMost     = 30 * time.Second       // between calls to a ledger that is away

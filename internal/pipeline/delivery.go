@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -103,7 +104,12 @@ func (d *delivery) handle(j Job, release func()) {
 		d.fallback(j, OutcomeFailed, errors.New("all attempts were used"))
 		return
 	}
-	res, err := d.call(j, func(ctx context.Context) (Result, error) { return d.handler.Handle(ctx, j) })
+	left := d.left(j)
+	if left < leastAttempt {
+		d.fallback(j, OutcomeFailed, fmt.Errorf("the %v that it may take are over", d.stage.Budget))
+		return
+	}
+	res, err := d.call(j, min(left, d.deadline()), func(ctx context.Context) (Result, error) { return d.handler.Handle(ctx, j) })
 	release() // settling needs none
 	environment, away := errors.AsType[*EnvironmentError](err)
 	_, permanent := errors.AsType[*PermanentError](err)
@@ -119,6 +125,22 @@ func (d *delivery) handle(j Job, release func()) {
 	default:
 		d.retry(j, err)
 	}
+}
+
+// left is what attempts may still take of the stage's budget. The time for a handler that does not return is kept back.
+func (d *delivery) left(j Job) time.Duration {
+	if d.stage.Budget <= 0 {
+		return math.MaxInt64
+	}
+	return time.Until(j.Since.Add(d.stage.Budget)) - abandonGrace
+}
+
+// deadline is how long one call of the handler may take.
+func (d *delivery) deadline() time.Duration {
+	if d.stage.Deadline <= 0 {
+		return math.MaxInt64
+	}
+	return d.stage.Deadline
 }
 
 // outcomeOf tells how a run ended that returned a result: stages without artifacts are done.
@@ -139,13 +161,10 @@ type answer struct {
 	err error
 }
 
-// call runs a handler's method until the stage's deadline. A method that does not return then is abandoned: it counts as
+// call runs a handler's method for at most limit. A method that does not return then is abandoned: it counts as
 // failed, and its goroutine is left to itself.
-func (d *delivery) call(j Job, method func(context.Context) (Result, error)) (Result, error) {
-	ctx, cancel := d.handling, context.CancelFunc(func() {})
-	if d.stage.Deadline > 0 {
-		ctx, cancel = context.WithTimeout(d.handling, d.stage.Deadline)
-	}
+func (d *delivery) call(j Job, limit time.Duration, method func(context.Context) (Result, error)) (Result, error) {
+	ctx, cancel := context.WithTimeout(d.handling, limit)
 	defer cancel()
 	answers := make(chan answer, 1)
 	go func() {
@@ -164,12 +183,12 @@ func (d *delivery) call(j Job, method func(context.Context) (Result, error)) (Re
 	select {
 	case a := <-answers:
 		if a.err != nil {
-			a.err = fmt.Errorf("no result within %v: %w", d.stage.Deadline, a.err)
+			a.err = fmt.Errorf("no result within %v: %w", limit.Round(time.Millisecond), a.err)
 		}
 		return a.res, a.err
 	case <-grace.C:
 		d.abandon(j, answers)
-		return Result{}, fmt.Errorf("no result within %v, and the handler does not return", d.stage.Deadline)
+		return Result{}, fmt.Errorf("no result within %v, and the handler does not return", limit.Round(time.Millisecond))
 	}
 }
 
@@ -198,11 +217,11 @@ func (d *delivery) settle(j Job, res Result, o Outcome, cause error) {
 	switch {
 	case err == nil:
 		d.observe(o)
-		if o != OutcomeFailed && o != OutcomeDead {
-			d.ack()
+		if o.NeedsPerson(cause) {
+			d.setAside(cause.Error())
 			return
 		}
-		d.setAside(reason(cause, res))
+		d.ack()
 	case errors.Is(err, ErrSuperseded):
 		d.superseded(j)
 	case d.life.Err() != nil: // left pending
@@ -215,16 +234,9 @@ func (d *delivery) settle(j Job, res Result, o Outcome, cause error) {
 	}
 }
 
-func reason(cause error, res Result) string {
-	if cause != nil {
-		return cause.Error()
-	}
-	return res.Artifact.Reason
-}
-
 // fallback makes the simpler result after the attempts ended, and settles it. When even that fails, the artifact has failed.
 func (d *delivery) fallback(j Job, o Outcome, cause error) {
-	res, err := d.call(j, func(ctx context.Context) (Result, error) { return d.handler.Fallback(ctx, j, cause) })
+	res, err := d.call(j, d.deadline(), func(ctx context.Context) (Result, error) { return d.handler.Fallback(ctx, j, cause) })
 	environment, away := errors.AsType[*EnvironmentError](err)
 	switch {
 	case err != nil && d.handling.Err() != nil:
@@ -246,7 +258,7 @@ func (d *delivery) fallback(j Job, o Outcome, cause error) {
 	d.settle(j, res, o, cause)
 }
 
-// retry puts the job off after a failed attempt, or falls back when that was the last one.
+// retry puts the job off after a failed attempt, or falls back when that was the last one or the budget leaves no time for another.
 func (d *delivery) retry(j Job, cause error) {
 	if j.Attempt >= d.stage.Attempts {
 		d.fallback(j, OutcomeFailed, cause)
@@ -257,6 +269,10 @@ func (d *delivery) retry(j Job, cause error) {
 		after = asked.After
 	}
 	pause := backoff(d.stage, j.Attempt, after, rand.Float64())
+	if d.left(j)-pause < leastAttempt {
+		d.fallback(j, OutcomeFailed, cause)
+		return
+	}
 	d.log.Info("attempt failed; it is tried again", "job_id", j.ID, "evaluation_id", j.EvaluationID, "attempt", j.Attempt, "pause", pause, "err", cause)
 	d.postpone(j, cause, time.Now().Add(pause))
 }

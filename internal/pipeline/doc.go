@@ -7,8 +7,8 @@
 //	                  |                  |
 //	                  |                  +-- transient error   --> Ledger.Retry,   Source.Delay     (counts an attempt)
 //	                  |                  +-- environment error --> Ledger.Wait,    Source.Delay     (counts nothing)
-//	                  |                  +-- permanent error,
-//	                  |                  |   attempts used up  --> Handler.Fallback, Ledger.Settle, Source.Ack or SetAside
+//	                  |                  +-- permanent error, attempts
+//	                  |                  |   or budget used up --> Handler.Fallback, Ledger.Settle, Source.Ack or SetAside
 //	                  |                  +-- shutdown          --> Ledger.Release, Source.GiveBack  (counts nothing)
 //	                  |                  +-- superseded        --> Source.Delay by 5 s      (then it is settled, or begun anew)
 //	                  +-- settled before --> Source.Ack
@@ -24,6 +24,13 @@
 // A consumer is alive while it renews one lease for its stage ([Source.Run]); what it holds is its own as long as it is
 // alive, however long a handler takes. Entries of a consumer whose lease ran out are delivered to others. A handler
 // is bounded by the stage's deadline.
+//
+// # Budgets
+//
+// A stage may have a budget: so long after the job was first begun, its fallback begins at the latest. An attempt's time is cut to
+// what is left, and a retry that would come too late for a second's work is not waited for. The first begin is recorded in the
+// ledger and moves on by as long as the job waited for the environment. What a job waits for a slot or a permit is
+// beyond it: then the fallback is made as soon as it is delivered.
 //
 // # Limits
 //

@@ -372,6 +372,130 @@ func TestRunnerBoundsARunByItsDeadline(t *testing.T) {
 	})
 }
 
+// However slow the model is, the fallback begins within the budget, which counts from the first begin.
+func TestRunnerKeepsTheBudget(t *testing.T) {
+	t.Parallel()
+	hang := func(ctx context.Context, _ pipeline.Job) (pipeline.Result, error) {
+		<-ctx.Done()
+		return pipeline.Result{}, ctx.Err()
+	}
+	ignore := func(context.Context, pipeline.Job) (pipeline.Result, error) {
+		<-time.After(time.Hour)
+		return ready(), nil
+	}
+	fail := func(context.Context, pipeline.Job) (pipeline.Result, error) { return pipeline.Result{}, errFlaky }
+	busy := func(context.Context, pipeline.Job) (pipeline.Result, error) {
+		return pipeline.Result{}, pipeline.RetryAfter(25*time.Second, errFlaky)
+	}
+	for _, tc := range []struct {
+		name     string
+		handle   func(context.Context, pipeline.Job) (pipeline.Result, error)
+		attempts int
+		from, to time.Duration // when the fallback is made
+	}{
+		{"hangs", hang, 2, 26 * time.Second, 30 * time.Second},
+		{"does not return", ignore, 2, 28 * time.Second, 30 * time.Second},
+		{"fails at once", fail, 4, 14 * time.Second, 18 * time.Second},
+		{"asks for time", busy, 2, 25 * time.Second, 30 * time.Second},
+		{"asks for too much", func(context.Context, pipeline.Job) (pipeline.Result, error) {
+			return pipeline.Result{}, pipeline.RetryAfter(time.Minute, errFlaky)
+		}, 1, 0, time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(b *bench) {
+				b.stage.Budget = 30 * time.Second
+				b.handler.handle = tc.handle
+				var at time.Duration
+				b.handler.fallback = func(context.Context, pipeline.Job, error) (pipeline.Result, error) {
+					at = time.Since(epoch)
+					return pipeline.Result{Artifact: evaluation.Artifact{Kind: evaluation.FeedbackText, State: evaluation.StateFallback, Text: "simple"}}, nil
+				}
+				b.add(1)
+				b.start("one")
+				after(2 * time.Hour)
+				b.ended(strings.Repeat("retried ", tc.attempts-1)+"fallback", 0)
+				first := b.handler.made()[0].at
+				if n := b.handler.count(); n != tc.attempts || at-first < tc.from || at-first > tc.to {
+					b.t.Errorf("%d attempts and the fallback %v after the first began, want %d and %v to %v", n, at-first, tc.attempts, tc.from, tc.to)
+				}
+			})
+		})
+	}
+}
+
+// What a job waits for the environment does not count against its budget.
+func TestRunnerBudgetLeavesOutWaits(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.stage.Budget = 30 * time.Second
+		b.handler.handle = func(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {
+			switch {
+			case time.Since(epoch) < 10*time.Minute:
+				return pipeline.Result{}, pipeline.WaitFor("s3", errFlaky)
+			case j.Attempt == 1:
+				return pipeline.Result{}, errFlaky
+			default:
+				return ready(), nil
+			}
+		}
+		b.add(1)
+		b.start("one")
+		after(12 * time.Minute)
+		b.ended("retried done", 0)
+	})
+}
+
+// A job whose budget was over before a worker could have it goes to the fallback without an attempt.
+func TestRunnerDoesNotTryAfterTheBudget(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.stage.Budget = 30 * time.Second
+		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) { return pipeline.Result{}, errFlaky }
+		b.add(1)
+		stop := b.start("one")
+		after(time.Second)
+		stop()
+		after(time.Minute)
+		b.start("two")
+		after(time.Minute)
+		b.ended("retried fallback", 0)
+		if n := b.handler.count(); n != 1 {
+			b.t.Errorf("%d attempts, want 1", n)
+		}
+	})
+}
+
+// A failed artifact that the handler itself returns is settled; no person has to look at it.
+func TestRunnerSettlesAnExpectedFailure(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) {
+			return pipeline.Result{Artifact: evaluation.Artifact{Kind: evaluation.FeedbackText, State: evaluation.StateFailed, Reason: "no-voice"}}, nil
+		}
+		b.add(1)
+		b.start("one")
+		after(time.Minute)
+		b.ended("failed", 0)
+	})
+}
+
+// A result that does not settle the stage's artifact is refused, and counts as a failed attempt.
+func TestRunnerRefusesAnotherStagesResult(t *testing.T) {
+	t.Parallel()
+	for _, a := range []evaluation.Artifact{
+		{}, {Kind: evaluation.DemoAudio, State: evaluation.StateReady}, {Kind: evaluation.FeedbackText, State: evaluation.StatePending},
+	} {
+		inBubble(t, func(b *bench) {
+			b.handler.handle = func(context.Context, pipeline.Job) (pipeline.Result, error) { return pipeline.Result{Artifact: a}, nil }
+			b.add(1)
+			b.start("one")
+			after(time.Minute)
+			b.ended("retried retried retried fallback", 0)
+		})
+	}
+}
+
 func TestRunnerAbandonsAHandlerThatIgnoresItsDeadline(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *bench) {

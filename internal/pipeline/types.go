@@ -66,6 +66,7 @@ type Job struct {
 	Waits        int                    // times in a row that the environment was away
 	EntryID      string
 	StartedAt    time.Time
+	Since        time.Time // when it was first begun, later by as long as it waited for the environment; the stage's budget counts from it
 	Replay       *Replay // set when the job runs past work again; Evaluation then has the input that the work had
 }
 
@@ -93,6 +94,24 @@ const (
 	OutcomeCancelled  Outcome = "cancelled"
 )
 
+// NeedsPerson reports whether a job that ends with o because of cause is set aside for a person to look at, and ends dead. A failed
+// result without a cause is what was to be expected of the work, and is not.
+func (o Outcome) NeedsPerson(cause error) bool {
+	return o == OutcomeDead || o == OutcomeFailed && cause != nil
+}
+
+// CheckResult returns an error if a result does not settle what the stage of a job makes.
+func CheckResult(j Job, r Result) error {
+	stage, ok := evaluation.StageByName(j.Stage)
+	if !ok || stage.Artifact == "" {
+		return nil
+	}
+	if a := r.Artifact; a.Kind != stage.Artifact || !a.State.Available() && a.State != evaluation.StateFailed {
+		return fmt.Errorf("job %s of %s was to settle %s, and its result is %q in state %q", j.ID, j.Stage, stage.Artifact, a.Kind, a.State)
+	}
+	return nil
+}
+
 // Ledger keeps jobs. Each method is one transaction. Methods return an error wrapping [evaluation.ErrUnavailable] when
 // the store is away; the runner then repeats the call.
 type Ledger interface {
@@ -101,9 +120,9 @@ type Ledger interface {
 	// that it has in flight, so this is a Begin whose answer was lost. Errors: [ErrSettled] when there is nothing to do any more
 	// (done, dead, cancelled or unknown), [ErrBusy] when a live owner works on it.
 	Begin(ctx context.Context, e Entry, owner string, alive func(ctx context.Context, consumer string) (bool, error)) (Job, error)
-	// Settle records the result and everything that follows from it: artifact, status, version, next jobs, messages. With
-	// OutcomeFailed and OutcomeDead the job ends dead, otherwise done. cause is nil, or why it is a fallback or failure. It
-	// returns [ErrSuperseded] when the job was taken over or cancelled, and then records only that.
+	// Settle records the result and everything that follows from it: artifact, status, version, next jobs, messages. cause is nil,
+	// or why it is a fallback or failure; the job ends dead when [Outcome.NeedsPerson] says so, otherwise done. It refuses a result that does not
+	// settle the stage's artifact, and returns [ErrSuperseded] when the job was taken over or cancelled, and then records only that.
 	Settle(ctx context.Context, j Job, r Result, o Outcome, cause error) error
 	// Retry records a failed attempt and frees the job until due. It returns [ErrSuperseded] as Settle does.
 	Retry(ctx context.Context, j Job, cause error, due time.Time) error
@@ -118,7 +137,8 @@ type Ledger interface {
 // second run of the same job would not overwrite with the same bytes.
 type Handler interface {
 	// Handle makes the result. Its error decides what follows: [Permanent] and [WaitFor] errors as they say, every other one is
-	// transient and is retried while attempts are left.
+	// transient and is retried while attempts are left. An artifact that is known to be impossible, such as audio in a language
+	// without a voice, is a result like others, with state failed: nobody has to look at it.
 	Handle(ctx context.Context, j Job) (Result, error)
 	// Fallback makes a simpler result after cause ended the attempts; its artifact's state is fallback, or failed with a
 	// reason and a message a client can show. It must not depend on what failed.

@@ -23,10 +23,11 @@ func NewJobs(db *DB) *Jobs { return &Jobs{db: db} }
 // takeJob begins an open job that nobody has, that this consumer had (its freeing was lost; whoever is in flight in a process is
 // its runner's business), or whose owner $5 was seen dead at run $6.
 const takeJob = `
-	UPDATE jobs SET run = run + 1, owner = $3, entry_id = $4, updated_at = now(),
+	UPDATE jobs SET run = run + 1, owner = $3, entry_id = $4, updated_at = now(), begun_at = coalesce(begun_at, now()),
 		crashes = crashes + CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END
 	WHERE id = $1 AND stage = $2 AND state = 'open' AND (owner IN ('', $3) OR (owner = $5 AND run = $6))
-	RETURNING evaluation_id, user_id, run, attempts, crashes, waits, replay_id IS NOT NULL`
+	RETURNING evaluation_id, user_id, run, attempts, crashes, waits, replay_id IS NOT NULL,
+		(extract(epoch FROM now() - begun_at) * 1e6)::bigint`
 
 // maxID is longer than any identifier of ours.
 const maxID = 200
@@ -93,16 +94,18 @@ func (s *Jobs) look(ctx context.Context, e pipeline.Entry) (seen seenJob, err er
 func (s *Jobs) take(ctx context.Context, e pipeline.Entry, owner string, dead seenJob) (j pipeline.Job, taken bool, err error) {
 	err = s.db.with(ctx, "begin job "+e.JobID, func(ctx context.Context, c *pgx.Conn) error {
 		var replay bool
+		var elapsed int64 // us since the first begin, by the database's clock
 		j = pipeline.Job{ID: e.JobID, Stage: e.Stage, Owner: owner, EntryID: e.ID, StartedAt: time.Now().UTC()}
 		b := &pgx.Batch{}
 		b.Queue(takeJob, e.JobID, e.Stage, owner, e.ID, dead.owner, dead.run).
-			QueryRow(optional(&taken, &j.EvaluationID, &j.UserID, &j.Run, &j.Attempt, &j.Crashes, &j.Waits, &replay))
+			QueryRow(optional(&taken, &j.EvaluationID, &j.UserID, &j.Run, &j.Attempt, &j.Crashes, &j.Waits, &replay, &elapsed))
 		b.Queue(withWords+`WHERE e.id = (SELECT evaluation_id FROM jobs WHERE id = $1) AND e.deleted_at IS NULL`, e.JobID).
 			Query(oneEvaluation(&j.Evaluation))
 		if err := send(ctx, c, b); err != nil || !taken {
 			return err
 		}
 		j.Attempt++ // the row counts those that failed
+		j.Since = j.StartedAt.Add(-time.Duration(elapsed) * time.Microsecond)
 		if !settlesArtifact(j.Stage) {
 			j.Evaluation = nil
 		} else if j.Evaluation == nil {
@@ -219,10 +222,13 @@ func (s *Jobs) finish(
 // Settle records a result and everything that follows from it, as [pipeline.Ledger] describes. Nothing is written for an evaluation
 // that is deleted. A job of a stage that settles no artifact disappears when it is done: nothing of a deleted evaluation remains.
 func (s *Jobs) Settle(ctx context.Context, j pipeline.Job, r pipeline.Result, o pipeline.Outcome, cause error) error {
+	if err := pipeline.CheckResult(j, r); err != nil {
+		return err
+	}
 	record := &run{outcome: o, result: r, output: outputOf(r.Artifact), cause: cause}
 	return s.finish(ctx, "settle job "+j.ID, j, record, func(b *pgx.Batch, l lockedJob) bool {
 		state := "done"
-		if o == pipeline.OutcomeFailed || o == pipeline.OutcomeDead {
+		if o.NeedsPerson(cause) {
 			state = "dead"
 		}
 		if l.evaluation == nil {
@@ -292,8 +298,8 @@ func (s *Jobs) Retry(ctx context.Context, j pipeline.Job, cause error, due time.
 func (s *Jobs) Wait(ctx context.Context, j pipeline.Job, what string, cause error, due time.Time) error {
 	return s.finish(ctx, "let job "+j.ID+" wait", j, nil, func(b *pgx.Batch, l lockedJob) bool {
 		b.Queue(`
-			UPDATE jobs SET owner = '', waits = waits + 1, not_before = $3, last_error = $4, updated_at = now()
-			WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run, due, errorText(cause))
+			UPDATE jobs SET owner = '', waits = waits + 1, not_before = $3, last_error = $4, updated_at = now(), begun_at = begun_at + $5::interval
+			WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run, due, errorText(cause), due.Sub(j.StartedAt))
 		if l.evaluation == nil || l.evaluation.Status.Final() || j.Replay != nil {
 			return false
 		}

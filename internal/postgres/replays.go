@@ -345,7 +345,7 @@ func toPair(row pgx.CollectableRow) (p replay.Pair, err error) {
 func (s *Replays) Reopen(ctx context.Context, jobID, actor, why string) error {
 	err := s.changeDead(ctx, "reopen job "+jobID, jobID, "dead retry", actor, why, `
 		WITH job AS (
-			UPDATE jobs SET state = 'open', owner = '', attempts = 0, crashes = 0, waits = 0, not_before = now(), updated_at = now()
+			UPDATE jobs SET state = 'open', owner = '', attempts = 0, crashes = 0, waits = 0, not_before = now(), begun_at = NULL, updated_at = now()
 			WHERE id = $1 AND state = 'dead' RETURNING id, stage, evaluation_id)
 		INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, evaluation_id FROM job`)
 	if err == nil {

@@ -137,9 +137,9 @@ func speakable(text string) error {
 	return nil
 }
 
-// classify marks the errors that trying again does not change.
+// classify marks an error that trying again does not change.
 func classify(err error) error {
-	if errors.Is(err, ErrNoVoice) || errors.Is(err, ErrNotInstalled) || errors.Is(err, ErrUnspeakable) {
+	if errors.Is(err, ErrNotInstalled) {
 		return pipeline.Permanent(err)
 	}
 	return err

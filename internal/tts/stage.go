@@ -90,8 +90,16 @@ func checkSpeed(setting string, speed float64) error {
 // Vendor implements [pipeline.Vendored].
 func (s *Stage) Vendor() (name string, requests int) { return s.maker.voice.Name(), s.requests }
 
-// Handle implements [pipeline.Handler].
+// Handle implements [pipeline.Handler]. That there is no voice for a language, or that a text cannot be spoken, is a result.
 func (s *Stage) Handle(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {
+	res, err := s.speak(ctx, j)
+	if errors.Is(err, ErrNoVoice) || errors.Is(err, ErrUnspeakable) {
+		return s.Fallback(ctx, j, err)
+	}
+	return res, err
+}
+
+func (s *Stage) speak(ctx context.Context, j pipeline.Job) (pipeline.Result, error) {
 	if j.Evaluation == nil {
 		return pipeline.Result{}, pipeline.Permanent(errors.New("job has no evaluation"))
 	}

@@ -22,7 +22,7 @@ type job struct {
 	run                      int64
 	attempts, crashes, waits int
 	settled                  bool
-	due                      time.Time
+	due, since               time.Time
 	outcome                  pipeline.Outcome
 }
 
@@ -138,9 +138,12 @@ func (l *Ledger) Begin(ctx context.Context, e pipeline.Entry, owner string, aliv
 	if crashed {
 		j.crashes++
 	}
+	if j.since.IsZero() {
+		j.since = time.Now()
+	}
 	return pipeline.Job{
 		ID: e.JobID, Stage: e.Stage, EvaluationID: e.EvaluationID, UserID: e.UserID, Owner: owner, Run: j.run,
-		Attempt: j.attempts + 1, Crashes: j.crashes, Waits: j.waits, EntryID: e.ID, StartedAt: time.Now(),
+		Attempt: j.attempts + 1, Crashes: j.crashes, Waits: j.waits, EntryID: e.ID, StartedAt: time.Now(), Since: j.since,
 	}, nil
 }
 
@@ -168,6 +171,9 @@ func (l *Ledger) record(row *job, j pipeline.Job, r pipeline.Result, o pipeline.
 
 // Settle implements [pipeline.Ledger].
 func (l *Ledger) Settle(_ context.Context, j pipeline.Job, r pipeline.Result, o pipeline.Outcome, cause error) error {
+	if err := pipeline.CheckResult(j, r); err != nil {
+		return err
+	}
 	return l.write(j, func(row *job) {
 		row.settled = true
 		l.record(row, j, r, o, cause)
@@ -187,7 +193,7 @@ func (l *Ledger) Retry(_ context.Context, j pipeline.Job, cause error, due time.
 func (l *Ledger) Wait(_ context.Context, j pipeline.Job, _ string, _ error, due time.Time) error {
 	return l.write(j, func(row *job) {
 		row.waits++
-		row.due = due
+		row.due, row.since = due, row.since.Add(due.Sub(j.StartedAt))
 	})
 }
 
