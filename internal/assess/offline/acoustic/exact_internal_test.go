@@ -1,45 +1,113 @@
 package acoustic
 
 import (
+	"cmp"
 	"math"
 	"math/cmplx"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// Giving Gaussians up early must not change which are the best.
+// What the frame before says about this one must not change which Gaussians are the best.
 func TestFindIsExact(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	const n = 128
-	values := make([]float32, n*densitySize)
-	for i := range values {
-		values[i] = float32(r.NormFloat64())
-		if i%densitySize > 0 && i%densitySize%2 == 0 {
-			values[i] = r.Float32() // a precision
-		}
-	}
 	var found best
-	found.index = [topGaussians]uint8{0, 1, 2, 3}
+	previous := [topGaussians]uint8{0, 1, 2, 3}
 	for range 200 {
-		var x [CepstrumSize]float32
-		for i := range x {
-			x[i] = float32(2 * r.NormFloat64())
+		densities := make([]float32, n)
+		for i := range densities {
+			densities[i] = float32(math.Round(20 * r.NormFloat64())) // with equal ones, of which the first counts
 		}
-		found.find(&x, values)
+		found.find(&previous, densities, make([]uint8, n/lanes))
 		all := make([]int, n)
 		for i := range all {
 			all[i] = i
 		}
-		score := func(i int) float32 { return density(&x, (*[densitySize]float32)(values[i*densitySize:])) }
-		slices.SortFunc(all, func(a, b int) int { return int(math.Copysign(1, float64(score(b)-score(a)))) })
+		slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(densities[b], densities[a]) })
 		for i := range topGaussians {
-			if int(found.index[i]) != all[i] || math.Abs(float64(found.score[i]-score(all[i]))) > 1e-3 {
-				t.Fatalf("best Gaussian %d is %d (%g), want %d (%g)", i, found.index[i], found.score[i], all[i], score(all[i]))
+			if int(found.index[i]) != all[i] || found.score[i] != densities[all[i]] {
+				t.Fatalf("best Gaussian %d is %d (%g), want %d (%g)", i, found.index[i], found.score[i], all[i], densities[all[i]])
+			}
+		}
+		previous = found.index
+	}
+}
+
+// The same recording has the same scores on every machine.
+func TestVectorsAreExact(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	for count := 1; count < 18; count++ {
+		groups := make([]float32, count*groupSize)
+		for i := range groups {
+			groups[i] = float32(r.NormFloat64())
+		}
+		var frames [blockFrames][FeatureSize]float32
+		for f := range frames {
+			for i := range frames[f] {
+				frames[f][i] = float32(10 * r.NormFloat64())
+			}
+		}
+		for stream := range streams {
+			got := make([]float32, blockFrames*lanes*count)
+			want := slices.Clone(got)
+			scoreBlock(got, &frames, stream, groups)
+			scoreNumbers(want, &frames, stream, groups)
+			if diff := gocmp.Diff(want, got); diff != "" {
+				t.Fatalf("%d groups, stream %d (-numbers +vectors):\n%s", count, stream, diff)
+			}
+			limit := want[lanes*count/2]
+			marks, wantMarks := make([]uint8, blockFrames*count), make([]uint8, blockFrames*count)
+			markAbove(marks, got, limit)
+			markNumbers(wantMarks, want, limit)
+			if diff := gocmp.Diff(wantMarks, marks); diff != "" {
+				t.Fatalf("marks of %d groups (-numbers +vectors):\n%s", count, diff)
 			}
 		}
 	}
+}
+
+// A density is the logarithm of the normal distribution's.
+func TestDensityIsTheNormalDistribution(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 8))
+	mean, variance := make([]float32, CepstrumSize), make([]float32, CepstrumSize)
+	var frames [blockFrames][FeatureSize]float32
+	want := 0.0
+	for d := range mean {
+		mean[d], variance[d] = float32(r.NormFloat64()), 0.5+r.Float32()
+		x := float32(r.NormFloat64())
+		frames[2][CepstrumSize+d] = x
+		want -= 0.5*math.Log(2*math.Pi*float64(variance[d])) + math.Pow(float64(x-mean[d]), 2)/(2*float64(variance[d]))
+	}
+	group := make([]float32, groupSize)
+	place(group[5:], mean, variance)
+	dst := make([]float32, blockFrames*lanes)
+	scoreBlock(dst, &frames, 1, group)
+	if got := float64(dst[2*lanes+5]); math.Abs(got-want) > 1e-4*math.Abs(want) {
+		t.Errorf("log density %g, want %g", got, want)
+	}
+}
+
+func BenchmarkBlock(b *testing.B) {
+	groups := make([]float32, 16*groupSize)
+	dst := make([]float32, blockFrames*16*lanes)
+	var frames [blockFrames][FeatureSize]float32
+	b.Run("vectors", func(b *testing.B) {
+		for b.Loop() {
+			scoreBlock(dst, &frames, 1, groups)
+		}
+	})
+	b.Run("numbers", func(b *testing.B) {
+		for b.Loop() {
+			scoreNumbers(dst, &frames, 1, groups)
+		}
+	})
 }
 
 func TestPowerIsTheFourierTransform(t *testing.T) {

@@ -5,17 +5,23 @@ import (
 	"math"
 )
 
-// densitySize is the numbers kept of one Gaussian: its constant, then mean and precision of each dimension in turn, so
-// that scoring reads memory in order.
-const densitySize = 1 + 2*CepstrumSize
-
 // varianceFloor is PocketSphinx' -varfloor.
 const varianceFloor = 1e-4
 
-// gaussians are the codebooks: for each codebook and stream, densities Gaussians of CepstrumSize dimensions.
+// gaussians are the codebooks: for each codebook and stream, densities Gaussians of CepstrumSize dimensions in groups, the last of
+// which may be filled up with Gaussians that nothing is near to.
 type gaussians struct {
 	codebooks, densities int
-	values               []float32 // ((codebook*streams + stream)*densities + density)*densitySize
+	values               []float32 // groups of groupSize numbers: ((codebook*streams + stream)*groups + group)*groupSize
+}
+
+// groups is the number of groups of a codebook and stream.
+func (g *gaussians) groups() int { return (g.densities + lanes - 1) / lanes }
+
+// codebook gives the groups of one codebook and stream: i is codebook*streams + stream.
+func (g *gaussians) codebook(i int) []float32 {
+	size := g.groups() * groupSize
+	return g.values[i*size : (i+1)*size]
 }
 
 // parseGaussians reads means and variances. A Gaussian's log density is its constant minus the sum over dimensions of
@@ -32,23 +38,32 @@ func parseGaussians(means, variances []byte) (*gaussians, error) {
 	if other.codebooks != g.codebooks || other.densities != g.densities {
 		return nil, fmt.Errorf("means have %dx%d Gaussians, variances %dx%d", g.codebooks, g.densities, other.codebooks, other.densities)
 	}
-	g.values = make([]float32, 0, len(mean)/CepstrumSize*densitySize)
-	for at := 0; at < len(mean); at += CepstrumSize {
-		g.append(mean[at:at+CepstrumSize], variance[at:at+CepstrumSize])
+	g.values = make([]float32, g.codebooks*streams*g.groups()*groupSize)
+	for i := range g.codebooks * streams {
+		groups := g.codebook(i)
+		for n := range g.groups() * lanes {
+			group := groups[n/lanes*groupSize:][:groupSize]
+			if n >= g.densities {
+				group[n%lanes] = Never
+				continue
+			}
+			at := (i*g.densities + n) * CepstrumSize
+			place(group[n%lanes:], mean[at:at+CepstrumSize], variance[at:at+CepstrumSize])
+		}
 	}
 	return g, nil
 }
 
-func (g *gaussians) append(mean, variance []float32) {
-	first := len(g.values)
-	g.values = append(g.values, 0)
+// place writes a Gaussian into its lane of a group.
+func place(group, mean, variance []float32) {
 	var constant float64
 	for d, m := range mean {
 		v := math.Max(float64(variance[d]), varianceFloor)
 		constant -= 0.5 * math.Log(2*math.Pi*v)
-		g.values = append(g.values, m, float32(0.5/v))
+		group[lanes*(1+2*d)] = m
+		group[lanes*(2+2*d)] = float32(0.5 / v)
 	}
-	g.values[first] = float32(constant)
+	group[0] = float32(constant)
 }
 
 // parseCodebooks reads means or variances, which have the same form: sizes, then all values.

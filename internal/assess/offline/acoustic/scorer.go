@@ -2,7 +2,9 @@ package acoustic
 
 import (
 	"context"
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -12,9 +14,12 @@ const topGaussians = 4
 
 // Scorer scores frames. It is used by one goroutine at a time; its result depends on the features alone.
 type Scorer struct {
-	model    *Model
-	exponent *exponents
-	top      []best // by codebook and stream, of the last frame
+	model     *Model
+	exponent  *exponents
+	frames    [blockFrames][FeatureSize]float32
+	densities []float32           // of one codebook and stream in each frame of the block
+	marks     []uint8             // of the densities of one frame that may be among the best; whole words of 64, the rest stays 0
+	top       [blockFrames][]best // by codebook and stream
 }
 
 // best holds the closest Gaussians of one codebook and stream, best first.
@@ -25,68 +30,74 @@ type best struct {
 
 // NewScorer makes a scorer.
 func (m *Model) NewScorer() *Scorer {
-	return &Scorer{model: m, exponent: newExponents(), top: make([]best, m.gaussians.codebooks*streams)}
+	n := m.gaussians.groups()
+	s := &Scorer{model: m, exponent: newExponents(), densities: make([]float32, blockFrames*lanes*n), marks: make([]uint8, (n+7)/8*8)}
+	for f := range s.top {
+		s.top[f] = make([]best, m.gaussians.codebooks*streams)
+	}
+	return s
 }
 
 // Scores appends the log likelihood of every senone in every frame to dst, each frame's best shifted to zero, so that
 // sums over long recordings keep their precision.
 func (s *Scorer) Scores(ctx context.Context, dst, features []float32) ([]float32, error) {
-	for i := range s.top {
-		s.top[i] = best{index: [topGaussians]uint8{0, 1, 2, 3}}
+	last := s.top[blockFrames-1]
+	for i := range last {
+		last[i] = best{index: [topGaussians]uint8{0, 1, 2, 3}}
 	}
 	n := s.model.Senones()
 	frames := len(features) / FeatureSize
 	dst = slices.Grow(dst, frames*n)
-	for t := range frames {
+	for t := 0; t < frames; t += blockFrames {
 		if t%checkEvery == 0 && ctx.Err() != nil {
 			return dst, ctx.Err()
 		}
-		s.findTop((*[FeatureSize]float32)(features[t*FeatureSize:]))
-		dst = dst[:len(dst)+n]
-		s.scoreSenones(dst[len(dst)-n:])
+		s.findTop(features[t*FeatureSize:])
+		for f := range min(blockFrames, frames-t) {
+			dst = dst[:len(dst)+n]
+			s.scoreSenones(s.top[f], dst[len(dst)-n:])
+		}
 	}
 	return dst, nil
 }
 
-// findTop finds the closest Gaussians of every codebook and stream.
-func (s *Scorer) findTop(feature *[FeatureSize]float32) {
-	g := s.model.gaussians
-	block := g.densities * densitySize
-	for i := range s.top {
-		x := (*[CepstrumSize]float32)(feature[i%streams*CepstrumSize:])
-		s.top[i].find(x, g.values[i*block:(i+1)*block])
+// findTop finds the closest Gaussians of every codebook and stream in the first frames of features. If there are fewer than a block
+// has, the others are left from before and mean nothing.
+func (s *Scorer) findTop(features []float32) {
+	for f := range s.frames {
+		if at := f * FeatureSize; at+FeatureSize <= len(features) {
+			s.frames[f] = [FeatureSize]float32(features[at:])
+		}
+	}
+	size := len(s.densities) / blockFrames
+	for i := range s.top[0] {
+		scoreBlock(s.densities, &s.frames, i%streams, s.model.gaussians.codebook(i))
+		previous := &s.top[blockFrames-1][i].index
+		for f := range s.top {
+			s.top[f][i].find(previous, s.densities[f*size:(f+1)*size], s.marks)
+			previous = &s.top[f][i].index
+		}
 	}
 }
 
-// find searches one codebook's Gaussians. The best of the frame before come first: speech changes slowly, so they are
-// nearly always close, and every other one is given up after seven dimensions if it has fallen below them. That changes
-// nothing in the result, because a sum of squares only grows. The loop is unrolled because it is where the assessor
-// spends most of its time (measured in docs/scoring.md).
+// find finds the highest densities. The fourth best cannot be below any of those that were best in the frame before, which spares
+// nearly all comparisons: speech changes slowly.
 //
 //go:norace
-func (b *best) find(x *[CepstrumSize]float32, values []float32) {
-	previous := b.index
-	b.score = [topGaussians]float32{Never, Never, Never, Never}
-	for _, d := range previous {
-		b.insert(d, density(x, (*[densitySize]float32)(values[int(d)*densitySize:])))
+func (b *best) find(previous *[topGaussians]uint8, densities []float32, marks []uint8) {
+	limit := densities[previous[0]]
+	for _, d := range previous[1:] {
+		limit = min(limit, densities[d])
 	}
-	limit := b.score[topGaussians-1]
-	x0, x1, x2, x3, x4, x5, x6 := x[0], x[1], x[2], x[3], x[4], x[5], x[6]
-	x7, x8, x9, x10, x11, x12 := x[7], x[8], x[9], x[10], x[11], x[12]
-	for d := 0; len(values) >= densitySize; d, values = d+1, values[densitySize:] {
-		g := (*[densitySize]float32)(values)
-		d0, d1, d2, d3, d4, d5, d6 := x0-g[1], x1-g[3], x2-g[5], x3-g[7], x4-g[9], x5-g[11], x6-g[13]
-		v := (g[0] - d0*d0*g[2] - d1*d1*g[4] - d2*d2*g[6]) - (d3*d3*g[8] + d4*d4*g[10]) - (d5*d5*g[12] + d6*d6*g[14])
-		if v <= limit {
-			continue
+	markAbove(marks[:len(densities)/lanes], densities, limit)
+	b.score = [topGaussians]float32{Never, Never, Never, Never}
+	for at := 0; at < len(marks); at += 8 {
+		for mark := binary.LittleEndian.Uint64(marks[at:]); mark != 0; mark &= mark - 1 {
+			d := at*lanes + bits.TrailingZeros64(mark)
+			if v := densities[d]; v > b.score[topGaussians-1] {
+				b.insert(uint8(d), v)
+			}
 		}
-		d0, d1, d2, d3, d4, d5 = x7-g[15], x8-g[17], x9-g[19], x10-g[21], x11-g[23], x12-g[25]
-		v -= (d0*d0*g[16] + d1*d1*g[18] + d2*d2*g[20]) + (d3*d3*g[22] + d4*d4*g[24] + d5*d5*g[26])
-		if v <= limit || slices.Contains(previous[:], uint8(d)) {
-			continue
-		}
-		b.insert(uint8(d), v)
-		limit = b.score[topGaussians-1]
 	}
 }
 
@@ -101,22 +112,10 @@ func (b *best) insert(d uint8, v float32) {
 	b.index[i], b.score[i] = d, v
 }
 
-// density is the log density of one Gaussian.
-//
-//go:norace
-func density(x *[CepstrumSize]float32, g *[densitySize]float32) float32 {
-	v := g[0]
-	for i, value := range x {
-		d := value - g[1+2*i]
-		v -= d * d * g[2+2*i]
-	}
-	return v
-}
-
 // scoreSenones mixes the closest Gaussians with each senone's weights and adds the streams.
 //
 //go:norace
-func (s *Scorer) scoreSenones(out []float32) {
+func (s *Scorer) scoreSenones(top []best, out []float32) {
 	m := s.model.mixtures
 	highest := Never
 	for senone := range out {
@@ -124,7 +123,7 @@ func (s *Scorer) scoreSenones(out []float32) {
 		var total float32
 		for stream := range streams {
 			at := (senone*streams + stream) * m.densities
-			total += s.mix(&s.top[codebook*streams+stream], m.weights[at:at+m.densities])
+			total += s.mix(&top[codebook*streams+stream], m.weights[at:at+m.densities])
 		}
 		out[senone] = total
 		highest = max(highest, total)
