@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"oktalk/internal/command"
+	"oktalk/internal/evaluation"
 )
 
 // EncoderVersion changes whenever the same clip would give other bytes. It is part of the hashes in object keys, so that
@@ -47,7 +48,8 @@ func NewEncoder(cfg Config, log *slog.Logger) (*Encoder, error) {
 }
 
 // MP3 encodes a clip of speech: 64 kbit/s mono at the clip's rate, at -16 LUFS, with 50 ms of silence at each end and title as ID3
-// title. The same clip and title give the same bytes on the same machine.
+// title. The same clip and title give the same bytes on the same machine. The error wraps [evaluation.ErrUnavailable] when the machine is too
+// busy, or lacks ffmpeg.
 func (e *Encoder) MP3(ctx context.Context, c Clip, title string) ([]byte, error) {
 	if len(c.Samples) == 0 || c.Rate <= 0 {
 		return nil, fmt.Errorf("encode mp3: the clip is empty")
@@ -73,6 +75,9 @@ func (e *Encoder) MP3(ctx context.Context, c Clip, title string) ([]byte, error)
 		},
 		files: []*os.File{in, out}, fileSize: maxMP3,
 	})
+	if ours(err) {
+		return nil, fmt.Errorf("encode mp3: %w: %w", evaluation.ErrUnavailable, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode mp3: %w", err)
 	}
@@ -85,9 +90,13 @@ func (e *Encoder) MP3(ctx context.Context, c Clip, title string) ([]byte, error)
 
 // master makes a clip fit to be listened to: one loudness, no clipping, a short silence at each end.
 func master(c Clip) Clip {
-	samples := trim(normalize(floats(c.Samples), c.Rate), c.Rate)
-	edge := make([]float32, samplesIn(edgeSilence, c.Rate))
-	return toClip(c.Rate, slices.Concat(edge, samples, edge))
+	edge := Silence(c.Rate, edgeSilence)
+	return Join(edge, Level(c), edge)
+}
+
+// Level makes parts of one recording alike: a clip at the loudness that [Encoder.MP3] gives, without the silence at its ends.
+func Level(c Clip) Clip {
+	return toClip(c.Rate, trim(normalize(floats(c.Samples), c.Rate), c.Rate))
 }
 
 // trim cuts silence off both ends, but 10 ms, and fades in and out over them, so that nothing clicks.
