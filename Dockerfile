@@ -50,8 +50,11 @@ USER 10001:10001
 EXPOSE 9090
 ENTRYPOINT ["worker-feedback"]
 
-# Speaks: flite for the voice, ffmpeg for MP3.
+# Speaks: flite for English, espeak-ng for Chinese, ffmpeg for MP3.
 FROM speech AS worker-tts
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends espeak-ng \
+ && rm -rf /var/lib/apt/lists/*
 COPY deploy/healthy /usr/local/bin/
 COPY --from=build /out/worker-tts /usr/local/bin/
 USER 10001:10001

@@ -2,12 +2,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 
 	"oktalk/internal/audio"
+	"oktalk/internal/command"
 	"oktalk/internal/evaluation"
 	"oktalk/internal/objectstore"
 	"oktalk/internal/process"
+	"oktalk/internal/provider/espeak"
 	"oktalk/internal/provider/flite"
 	"oktalk/internal/settings"
 	"oktalk/internal/telemetry"
@@ -22,8 +26,17 @@ func assemble(cfg settings.WorkerTTS, p *process.Process) (process.Parts, error)
 	if err != nil {
 		return none, err
 	}
-	voice, err := flite.New(cfg.Voice)
+	english, err := flite.New(cfg.Voice)
 	if err != nil {
+		return none, err
+	}
+	voice := tts.NewVoices(english, nil)
+	switch chinese, err := espeak.New(context.Background(), cfg.Chinese); {
+	case err == nil:
+		voice = tts.NewVoices(english, chinese)
+	case errors.Is(err, command.ErrMissing), errors.Is(err, tts.ErrNoVoice):
+		p.Log.Warn("Chinese coaching texts stay without audio", "err", err)
+	default:
 		return none, err
 	}
 	encoder, err := audio.NewEncoder(cfg.Audio, p.Log)

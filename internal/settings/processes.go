@@ -10,6 +10,7 @@ import (
 	"oktalk/internal/intake"
 	"oktalk/internal/objectstore"
 	"oktalk/internal/process"
+	"oktalk/internal/provider/espeak"
 	"oktalk/internal/provider/flite"
 	"oktalk/internal/realtime"
 	"oktalk/internal/tts"
@@ -41,8 +42,9 @@ type WorkerFeedback struct {
 type WorkerTTS struct {
 	process.Config
 
-	Store objectstore.Config
-	Audio audio.Config
-	TTS   tts.Config
-	Voice flite.Config
+	Store   objectstore.Config
+	Audio   audio.Config
+	TTS     tts.Config
+	Voice   flite.Config
+	Chinese espeak.Config
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -38,8 +39,9 @@ type recipe struct {
 }
 
 type part struct {
-	Text  string
-	Speed float64
+	Text   string
+	Phones []string `json:",omitempty"` // to be spoken for the text
+	Speed  float64
 }
 
 func (r recipe) hash() string {
@@ -79,33 +81,40 @@ func keyOf(j pipeline.Job, key string, r recipe) string {
 	return j.Replay.Prefix(j.EvaluationID) + string(j.Stage) + "-" + r.hash()[:16] + ".mp3"
 }
 
-// make returns the artifact of an object that is stored under key, making it if it is not there. The store is asked first, so that
-// nothing is spoken that could not be stored. A replay is always spoken: how long that takes is what it is for.
-func (m maker) make(ctx context.Context, j pipeline.Job, kind evaluation.ArtifactKind, key string, r recipe) (pipeline.Result, error) {
+// make makes the object of a recipe if it is not stored, and returns its key and how many characters were spoken. The store is asked first,
+// so that nothing is spoken that could not be stored. A replay is always spoken: how long that takes is what it is for.
+func (m maker) make(ctx context.Context, j pipeline.Job, key string, r recipe) (stored string, characters int, err error) {
 	key = keyOf(j, key, r)
-	res := pipeline.Result{
-		Artifact: evaluation.Artifact{
-			Kind: kind, State: evaluation.StateReady, ObjectKey: key, ContentType: contentType, Provider: r.Provider,
-		},
-		InputHash: r.hash(), Provider: r.Provider, Model: r.Voice,
-	}
 	exists, err := m.store.Exists(ctx, key)
 	if err != nil {
-		return pipeline.Result{}, storeError("look for "+key, err)
+		return "", 0, storeError("look for "+key, err)
 	}
 	if exists && j.Replay == nil {
-		return res, nil
+		return key, 0, nil
 	}
-	mp3, err := m.speak(ctx, r)
+	mp3, err := m.speakInTime(ctx, r)
 	if err != nil {
-		return pipeline.Result{}, classify(err)
+		return "", 0, classify(err)
 	}
 	if err := m.store.Put(ctx, key, contentType, mp3); err != nil {
-		return pipeline.Result{}, storeError("store "+key, err)
+		return "", 0, storeError("store "+key, err)
 	}
 	m.log.DebugContext(ctx, "audio made", "object_key", key, "provider", r.Provider, "bytes", len(mp3))
-	res.Usage, _ = json.Marshal(map[string]int{"characters": r.characters()})
-	return res, nil
+	return key, r.characters(), nil
+}
+
+// speakingTime bounds the speaking and encoding of one recipe, well within the stages' deadlines: what takes longer was put off by a busy
+// machine, and that is no failure of the job.
+const speakingTime = 25 * time.Second
+
+func (m maker) speakInTime(ctx context.Context, r recipe) ([]byte, error) {
+	within, cancel := context.WithTimeout(ctx, speakingTime)
+	defer cancel()
+	mp3, err := m.speak(within, r)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: not spoken within %v: %w", evaluation.ErrUnavailable, speakingTime, err)
+	}
+	return mp3, err
 }
 
 func (m maker) speak(ctx context.Context, r recipe) ([]byte, error) {
@@ -114,7 +123,7 @@ func (m maker) speak(ctx context.Context, r recipe) ([]byte, error) {
 		if err := speakable(p.Text); err != nil {
 			return nil, err
 		}
-		c, err := m.voice.Speak(ctx, Request{Text: p.Text, Language: r.Language, Voice: r.Voice, Speed: p.Speed})
+		c, err := m.voice.Speak(ctx, Request{Text: p.Text, Phones: p.Phones, Language: r.Language, Voice: r.Voice, Speed: p.Speed})
 		if err != nil {
 			return nil, fmt.Errorf("speak with %s: %w", r.Provider, err)
 		}
@@ -137,12 +146,16 @@ func speakable(text string) error {
 	return nil
 }
 
-// classify marks an error that trying again does not change.
+// classify marks an error that trying again does not change, and one of a machine that is too busy to speak.
 func classify(err error) error {
-	if errors.Is(err, ErrNotInstalled) {
+	switch {
+	case errors.Is(err, ErrNotInstalled):
 		return pipeline.Permanent(err)
+	case errors.Is(err, evaluation.ErrUnavailable):
+		return pipeline.WaitFor("voice", err)
+	default:
+		return err
 	}
-	return err
 }
 
 func storeError(what string, err error) error {

@@ -2,12 +2,14 @@ package tts
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 
 	"oktalk/internal/audio"
 	"oktalk/internal/evaluation"
+	"oktalk/internal/feedback"
 	"oktalk/internal/pipeline"
 )
 
@@ -18,6 +20,7 @@ type Stage struct {
 	excuse   string // what a client can show when there is no audio
 	language func(*evaluation.Evaluation) string
 	script   func(*evaluation.Evaluation) script
+	contrast func(*evaluation.Evaluation) script // the second track; its parts are empty when there is none. nil: never
 	maker    maker
 }
 
@@ -60,7 +63,8 @@ func NewDemo(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slog.
 		return nil, err
 	}
 	return &Stage{
-		kind: evaluation.DemoAudio, requests: 2, maker: maker{voice, enc, store, log},
+		kind: evaluation.DemoAudio, requests: 4, // a word at two speeds, and a contrast
+		maker:    maker{voice, enc, store, log},
 		excuse:   "The model reading is not available right now. Scores and text are complete.",
 		language: func(e *evaluation.Evaluation) string { return e.Language },
 		script: func(e *evaluation.Evaluation) script {
@@ -72,7 +76,24 @@ func NewDemo(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slog.
 			}
 			return s
 		},
+		contrast: func(e *evaluation.Evaluation) script { return contrast(e, cfg.DemoSpeed) },
 	}, nil
+}
+
+// contrast is a word as it was heard, then as it is meant, twice: from sounds, so that nothing else differs. It is kept with the evaluation,
+// since it tells how a learner speaks.
+func contrast(e *evaluation.Evaluation, speed float64) script {
+	c, ok := feedback.FindContrast(e)
+	if !ok {
+		return script{}
+	}
+	heard, meant := part{Text: c.Word, Phones: c.Heard, Speed: speed}, part{Text: c.Word, Phones: c.Meant, Speed: speed}
+	return script{
+		parts: []part{heard, meant, heard, meant}, title: c.Word + " (heard, meant)",
+		key: func(_, _, hash string) string {
+			return evaluation.ObjectPrefix(e.ID) + "contrast-" + hash[:16] + ".mp3"
+		},
+	}
 }
 
 // sharedKey is where audio is kept that holds nothing of a learner's.
@@ -103,16 +124,50 @@ func (s *Stage) speak(ctx context.Context, j pipeline.Job) (pipeline.Result, err
 	if j.Evaluation == nil {
 		return pipeline.Result{}, pipeline.Permanent(errors.New("job has no evaluation"))
 	}
-	language := s.language(j.Evaluation)
+	e := j.Evaluation
+	language := s.language(e)
 	voice, err := s.maker.voiceOf(j, language)
 	if err != nil {
 		return pipeline.Result{}, classify(err)
 	}
-	say := s.script(j.Evaluation)
-	rec := recipe{
+	say := s.script(e)
+	rec := s.recipe(say, language, voice)
+	r := pipeline.Result{
+		Artifact:  evaluation.Artifact{Kind: s.kind, State: evaluation.StateReady, ContentType: contentType, Provider: rec.Provider},
+		InputHash: rec.hash(), Provider: rec.Provider, Model: voice,
+	}
+	var characters int
+	if r.Artifact.ObjectKey, characters, err = s.maker.make(ctx, j, say.key(language, voice, rec.hash()), rec); err != nil {
+		return pipeline.Result{}, err
+	}
+	if characters > 0 {
+		r.Usage, _ = json.Marshal(map[string]int{"characters": characters})
+	}
+	if s.contrast != nil {
+		r.Artifact.ContrastKey, err = s.second(ctx, j, language, voice)
+	}
+	return r, err
+}
+
+// second makes the second track, if there is one. A voice that cannot speak it leaves the first as it is; what is away is waited for.
+func (s *Stage) second(ctx context.Context, j pipeline.Job, language, voice string) (key string, err error) {
+	say := s.contrast(j.Evaluation)
+	if len(say.parts) == 0 {
+		return "", nil
+	}
+	rec := s.recipe(say, language, voice)
+	key, _, err = s.maker.make(ctx, j, say.key(language, voice, rec.hash()), rec)
+	if _, away := errors.AsType[*pipeline.EnvironmentError](err); err == nil || away || ctx.Err() != nil {
+		return key, err
+	}
+	s.maker.log.WarnContext(ctx, "a contrast could not be made; the model reading stands alone", "evaluation_id", j.EvaluationID, "err", err)
+	return "", nil
+}
+
+func (s *Stage) recipe(say script, language, voice string) recipe {
+	return recipe{
 		Parts: say.parts, Language: language, Voice: voice, Title: say.title, Provider: s.maker.voice.Name(), Encoder: audio.EncoderVersion,
 	}
-	return s.maker.make(ctx, j, s.kind, say.key(language, voice, rec.hash()), rec)
 }
 
 // Fallback implements [pipeline.Handler]: the audio fails, everything else stands.

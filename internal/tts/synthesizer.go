@@ -10,10 +10,11 @@ import (
 
 // Request is a text to be spoken.
 type Request struct {
-	Text     string  // plain text of at most [MaxCharacters]
-	Language string  // of the text, "en-US" or "en"
-	Voice    string  // as [Synthesizer.Voice] names it
-	Speed    float64 // 1 is the voice's natural speed, 0.85 slower; more than 0
+	Text     string   // plain text of at most [MaxCharacters]
+	Phones   []string // ARPAbet sounds to speak in its place, of the word that Text is; none: Text is spoken. Not every voice can
+	Language string   // of the text, "en-US" or "en"
+	Voice    string   // as [Synthesizer.Voice] names it
+	Speed    float64  // 1 is the voice's natural speed, 0.85 slower; more than 0
 }
 
 // MaxCharacters is the longest text that is spoken, in Unicode code points: twice the longest target text.
@@ -26,7 +27,7 @@ type Synthesizer interface {
 	// Voice names the voice that speaks a language. The error wraps ErrNoVoice when there is none.
 	Voice(language string) (string, error)
 	// Speak speaks a text. The same request gives the same samples. Errors wrap ErrNoVoice, ErrNotInstalled or ErrUnspeakable when trying
-	// again would change nothing.
+	// again would change nothing, and evaluation.ErrUnavailable when the voice or the machine is to blame and not the text.
 	Speak(ctx context.Context, r Request) (audio.Clip, error)
 }
 

@@ -344,7 +344,7 @@ func TestRealVoice(t *testing.T) {
 			t.Errorf("%s: %+v, %v, %v", key, info, err, audio.Check(c))
 		}
 		least := 2500 * time.Millisecond
-		if strings.HasPrefix(key, "demo/en-US/slt/") {
+		if strings.HasPrefix(key, "demo/en-US/rms/") {
 			least = 1500 * time.Millisecond // "apples" twice and a pause
 		}
 		if info.Duration < least || info.Duration > 2*least {

@@ -12,6 +12,7 @@ import (
 
 	"oktalk/internal/audio"
 	"oktalk/internal/command"
+	"oktalk/internal/evaluation"
 	"oktalk/internal/provider/flite"
 	"oktalk/internal/tts"
 )
@@ -67,6 +68,28 @@ func TestSpeak(t *testing.T) {
 	}
 }
 
+// TestSpeakPhones speaks sounds in the place of a text: those of a word sound like the word, another one like another word.
+func TestSpeakPhones(t *testing.T) {
+	t.Parallel()
+	v := voice(t, flite.Config{})
+	phones := func(list string) audio.Clip {
+		r := request("think")
+		r.Phones = strings.Fields(list)
+		c, err := v.Speak(t.Context(), r)
+		if err != nil {
+			t.Fatalf("Speak(%s) = %v", list, err)
+		}
+		return c
+	}
+	meant, heard := phones("TH IH NG K"), phones("S IH NG K")
+	if audio.Check(meant) != nil || audio.Check(heard) != nil || slices.Equal(meant.Samples, heard.Samples) {
+		t.Errorf("meant lasts %v, heard %v: want two clear words that differ", meant.Duration(), heard.Duration())
+	}
+	if weak, full := phones("AH B AW T"), phones("AA B AW T"); slices.Equal(weak.Samples, full.Samples) {
+		t.Error("a weak vowel sounds like a full one")
+	}
+}
+
 // TestSpeakSame gives the same samples for the same text however it is written, and whatever it begins with.
 func TestSpeakSame(t *testing.T) {
 	t.Parallel()
@@ -110,6 +133,8 @@ func TestSpeakRefuses(t *testing.T) {
 		"another voice":         {with(func(r *tts.Request) { r.Voice = "http://127.0.0.1/x.flitevox" }), tts.ErrNotInstalled},
 		"no words":              {request(" … /ʃ/ 👍"), tts.ErrUnspeakable},
 		"no speed":              {with(func(r *tts.Request) { r.Speed = 0 }), tts.ErrUnspeakable},
+		"no sound of English":   {with(func(r *tts.Request) { r.Phones = []string{"HH", "X"} }), tts.ErrUnspeakable},
+		"an option":             {with(func(r *tts.Request) { r.Phones = []string{"HH", "-o /tmp/x"} }), tts.ErrUnspeakable},
 	} {
 		if c, err := v.Speak(t.Context(), tc.r); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v of speech, %v, want %v", name, c.Duration(), err, tc.want)
@@ -124,7 +149,7 @@ func TestNew(t *testing.T) {
 		t.Errorf("without flite: %v, want it to say how to install it", err)
 	}
 	_, err = flite.New(flite.Config{Voice: "alloy"})
-	if err == nil || !strings.Contains(err.Error(), "slt, rms, awb, kal16") || !strings.Contains(err.Error(), "TTS_VOICE") {
+	if err == nil || !strings.Contains(err.Error(), "rms, slt, awb, kal16") || !strings.Contains(err.Error(), "TTS_VOICE") {
 		t.Errorf("with another voice: %v, want it to list them", err)
 	}
 }
@@ -145,10 +170,24 @@ func TestSpeakFailures(t *testing.T) {
 	lasting := func(err error) bool {
 		return errors.Is(err, tts.ErrNoVoice) || errors.Is(err, tts.ErrNotInstalled) || errors.Is(err, tts.ErrUnspeakable)
 	}
-	for name, body := range map[string]string{"crashes": "kill -SEGV $$", "writes nothing": "exit 0", "hangs": "while :; do :; done"} {
-		v := voice(t, flite.Config{Path: stand(t, body), Timeout: 300 * time.Millisecond})
-		if _, err := v.Speak(t.Context(), request("hello")); err == nil || lasting(err) {
+	for name, tc := range map[string]struct {
+		body    string
+		timeout time.Duration
+		busy    bool // the machine is to blame
+	}{
+		"crashes":           {"kill -SEGV $$", time.Minute, false},
+		"writes nothing":    {"exit 0", time.Minute, false},
+		"computes for ever": {"while :; do :; done", time.Minute, false},
+		"waits":             {"sleep 60", 300 * time.Millisecond, true},
+		"is killed":         {"kill -KILL $$", time.Minute, true},
+	} {
+		v := voice(t, flite.Config{Path: stand(t, tc.body), Timeout: tc.timeout})
+		_, err := v.Speak(t.Context(), request("hello"))
+		if err == nil || lasting(err) {
 			t.Errorf("%s: %v, want an error that may pass", name, err)
+		}
+		if busy := errors.Is(err, evaluation.ErrUnavailable); busy != tc.busy {
+			t.Errorf("%s: %v, blamed on the machine: %t", name, err, busy)
 		}
 	}
 	path := stand(t, "")

@@ -3,6 +3,7 @@ package flite
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -53,3 +54,33 @@ func ascii(r rune) rune {
 	}
 	return r
 }
+
+// phones writes sounds in ARPAbet as flite takes them. A weak AH, as in "about", is a sound of its own to flite: it is one where the
+// word has another full vowel (the last of "study" is weak), or another AH before it.
+func phones(arpabet []string) (string, error) {
+	said, inner := []string{"pau"}, arpabet
+	if n := len(arpabet); n > 0 && arpabet[n-1] == "IY" {
+		inner = arpabet[:n-1]
+	}
+	full := slices.ContainsFunc(inner, func(p string) bool { return slices.Contains(fullVowels, p) })
+
+	for _, p := range arpabet {
+		switch {
+		case p == "AH" && full:
+			said = append(said, "ax")
+		case p == "AH":
+			full = true
+			fallthrough
+		case slices.Contains(fullVowels, p) || slices.Contains(otherPhones, p):
+			said = append(said, strings.ToLower(p))
+		default:
+			return "", fmt.Errorf("%w: %q is no sound of English", tts.ErrUnspeakable, p)
+		}
+	}
+	return strings.Join(append(said, "pau"), " "), nil
+}
+
+var (
+	fullVowels  = strings.Fields("AA AE AO AW AY EH EY IH IY OW OY UH UW")
+	otherPhones = strings.Fields("ER B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH")
+)
