@@ -77,6 +77,21 @@ func (s *Accounts) RevokeKey(ctx context.Context, id string) error {
 	})
 }
 
+// RevokedKeys returns those of ids that are not in force any more.
+func (s *Accounts) RevokedKeys(ctx context.Context, ids []string) (revoked []string, err error) {
+	err = s.db.with(ctx, "check keys", func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `
+			SELECT asked.id FROM unnest($1::text[]) AS asked(id)
+			WHERE NOT EXISTS (SELECT FROM api_keys k WHERE k.id = asked.id AND k.revoked_at IS NULL)`, ids)
+		if err != nil {
+			return err
+		}
+		revoked, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return revoked, err
+}
+
 // UserByKeyHash finds the user of a key in force; [evaluation.ErrUnauthorized] if there is none. It notes the use of a key at most
 // once a minute.
 func (s *Accounts) UserByKeyHash(ctx context.Context, hash []byte) (caller account.Caller, err error) {

@@ -42,11 +42,14 @@ func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt 
 		if opt.Announced {
 			b.Queue(`DELETE FROM unclaimed_recordings WHERE evaluation_id = $1 AND NOT given_up`, e.ID).Exec(none(&givenUp))
 		}
-		for _, a := range e.Artifacts {
-			queueArtifact(b, insertArtifact, e.ID, a)
+		artifacts := make([]artifactChange, len(e.Artifacts))
+		for i, a := range e.Artifacts {
+			artifacts[i] = artifactChange{e.ID, fromArtifact(a)}
 		}
-		queueJobs(b, e, e.Start(""), opt.Traceparent)
-		queueProgress(b, e.ID)
+		b.Queue(insertArtifacts, artifacts)
+		w := &writes{progress: []string{e.ID}}
+		w.start(e, e.Start(""), opt.Traceparent)
+		w.queue(b)
 		if opt.IdempotencyKey != "" {
 			b.Queue(`
 				UPDATE idempotency_keys SET evaluation_id = $3, created_at = now()
@@ -83,34 +86,10 @@ func none(b *bool) func(pgconn.CommandTag) error {
 	}
 }
 
-const (
-	insertArtifact = `
-		INSERT INTO artifacts (evaluation_id, kind, state, text, demo_type, object_key, content_type, provider, reason, message, contrast_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	updateArtifact = `
-		UPDATE artifacts SET state = $3, text = $4, demo_type = $5, object_key = $6, content_type = $7, provider = $8, reason = $9,
-			message = $10, contrast_key = $11, updated_at = now()
-		WHERE evaluation_id = $1 AND kind = $2`
-)
-
-func queueArtifact(b *pgx.Batch, sql, evaluationID string, a evaluation.Artifact) {
-	r := fromArtifact(a)
-	b.Queue(sql, evaluationID, r.Kind, r.State, r.Text, r.DemoType, r.ObjectKey, r.ContentType, r.Provider, r.Reason, r.Message, r.ContrastKey)
-}
-
-// queueJobs adds the jobs of stages that can start, each with the outbox row that enqueues it. A stage that has its job gets no
-// second one.
-func queueJobs(b *pgx.Batch, e *evaluation.Evaluation, stages []evaluation.StageName, traceparent string) {
-	for _, stage := range stages {
-		b.Queue(`
-			WITH job AS (
-				INSERT INTO jobs (id, stage, evaluation_id, user_id, traceparent) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (evaluation_id, stage) WHERE replay_of IS NULL AND stage <> 'erase' DO NOTHING
-				RETURNING id, stage)
-			INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, $3 FROM job`,
-			newID("job"), stage, e.ID, e.UserID, storable(traceparent, 100))
-	}
-}
+const insertArtifacts = `
+	INSERT INTO artifacts (evaluation_id, kind, state, text, demo_type, object_key, content_type, provider, reason, message, contrast_key)
+	SELECT evaluation_id, kind, state, text, demo_type, object_key, content_type, provider, reason, message, contrast_key
+	FROM json_populate_recordset(NULL::artifacts, $1)`
 
 func queueProgress(b *pgx.Batch, evaluationID string) {
 	b.Queue(`INSERT INTO outbox (kind, destination, evaluation_id) VALUES ('progress', 'snapshots', $1)`, evaluationID)

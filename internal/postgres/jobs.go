@@ -12,13 +12,23 @@ import (
 	"oktalk/internal/pipeline"
 )
 
-// Jobs is the ledger of jobs. It is safe for concurrent use, and every method may be repeated when its answer was lost.
-type Jobs struct{ db *DB }
+// Jobs is the ledger of jobs. It is safe for concurrent use, and every method may be repeated when its answer was lost. What is
+// begun or settled at the same time goes together in one transaction.
+type Jobs struct {
+	db      *DB
+	begins  together[beginning]
+	settles together[settling]
+}
 
 var _ pipeline.Ledger = (*Jobs)(nil)
 
 // NewJobs makes a ledger over a pool.
-func NewJobs(db *DB) *Jobs { return &Jobs{db: db} }
+func NewJobs(db *DB) *Jobs {
+	s := &Jobs{db: db}
+	s.begins.do, s.begins.alone = s.beginTogether, s.beginAlone
+	s.settles.do, s.settles.alone = s.settleTogether, s.settleAlone
+	return s
+}
 
 // takeJob begins an open job that nobody has, that this consumer had (its freeing was lost; whoever is in flight in a process is
 // its runner's business), or whose owner $5 was seen dead at run $6.
@@ -26,8 +36,7 @@ const takeJob = `
 	UPDATE jobs SET run = run + 1, owner = $3, entry_id = $4, updated_at = now(), begun_at = coalesce(begun_at, now()),
 		crashes = crashes + CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END
 	WHERE id = $1 AND stage = $2 AND state = 'open' AND (owner IN ('', $3) OR (owner = $5 AND run = $6))
-	RETURNING evaluation_id, user_id, run, attempts, crashes, waits, replay_id IS NOT NULL,
-		(extract(epoch FROM now() - begun_at) * 1e6)::bigint`
+	RETURNING ` + takenColumns
 
 // maxID is longer than any identifier of ours.
 const maxID = 200
@@ -44,6 +53,21 @@ func (s *Jobs) Begin(
 		return pipeline.Job{}, fmt.Errorf("begin job %q: %w", e.JobID, pipeline.ErrSettled)
 	}
 	e.ID = storable(e.ID, maxID)
+	b := &beginning{entry: e, owner: owner, alive: alive}
+	err := s.begins.join(ctx, b)
+	return b.job, err
+}
+
+// beginAlone begins a job that was not there for the taking: somebody has it, had it or ended it.
+func (s *Jobs) beginAlone(ctx context.Context, b *beginning) error {
+	j, err := s.begin(ctx, b.entry, b.owner, b.alive)
+	b.job = j
+	return err
+}
+
+func (s *Jobs) begin(
+	ctx context.Context, e pipeline.Entry, owner string, alive func(ctx context.Context, consumer string) (bool, error),
+) (pipeline.Job, error) {
 	var dead seenJob
 	for range takeTries {
 		j, taken, err := s.take(ctx, e, owner, dead)
@@ -90,31 +114,24 @@ func (s *Jobs) look(ctx context.Context, e pipeline.Entry) (seen seenJob, err er
 	return seen, err
 }
 
-// take is the whole of Begin when nobody else has the job: one round trip.
+// take begins a job that nobody else has, or that belonged to a dead owner.
 func (s *Jobs) take(ctx context.Context, e pipeline.Entry, owner string, dead seenJob) (j pipeline.Job, taken bool, err error) {
+	started := time.Now().UTC()
 	err = s.db.with(ctx, "begin job "+e.JobID, func(ctx context.Context, c *pgx.Conn) error {
-		var replay bool
-		var elapsed int64 // us since the first begin, by the database's clock
-		j = pipeline.Job{ID: e.JobID, Stage: e.Stage, Owner: owner, EntryID: e.ID, StartedAt: time.Now().UTC()}
+		var found []takenJob
+		var of *evaluation.Evaluation
 		b := &pgx.Batch{}
-		b.Queue(takeJob, e.JobID, e.Stage, owner, e.ID, dead.owner, dead.run).
-			QueryRow(optional(&taken, &j.EvaluationID, &j.UserID, &j.Run, &j.Attempt, &j.Crashes, &j.Waits, &replay, &elapsed))
-		b.Queue(withWords+`WHERE e.id = (SELECT evaluation_id FROM jobs WHERE id = $1) AND e.deleted_at IS NULL`, e.JobID).
-			Query(oneEvaluation(&j.Evaluation))
-		if err := send(ctx, c, b); err != nil || !taken {
+		b.Queue(takeJob, e.JobID, e.Stage, owner, e.ID, dead.owner, dead.run).Query(func(rows pgx.Rows) (err error) {
+			found, err = pgx.CollectRows(rows, toTakenJob)
+			return err
+		})
+		b.Queue(withWords+`WHERE e.id = (SELECT evaluation_id FROM jobs WHERE id = $1) AND e.deleted_at IS NULL`, e.JobID).Query(oneEvaluation(&of))
+		if err := send(ctx, c, b); err != nil || len(found) == 0 {
 			return err
 		}
-		j.Attempt++ // the row counts those that failed
-		j.Since = j.StartedAt.Add(-time.Duration(elapsed) * time.Microsecond)
-		if !settlesArtifact(j.Stage) {
-			j.Evaluation = nil
-		} else if j.Evaluation == nil {
-			return cancelJob(ctx, c, j)
-		}
-		if replay {
-			return loadReplay(ctx, c, &j)
-		}
-		return nil
+		taken = true
+		j, err = found[0].finish(ctx, c, &beginning{entry: e, owner: owner}, started, of)
+		return err
 	})
 	return j, taken, err
 }
@@ -203,7 +220,9 @@ func (s *Jobs) finish(
 				return pipeline.ErrSuperseded
 			}
 			record.outcome, record.output = pipeline.OutcomeSuperseded, nil
-			queueRun(b, j, *record)
+			b.Queue(insertRun+`
+				WHERE NOT EXISTS (SELECT FROM stage_runs WHERE job_id = $2 AND run = $3 AND started_at = $4)`, // the answer may have been lost
+				[]runRow{toRunRow(j, *record)}, j.ID, j.Run, j.StartedAt.Truncate(time.Microsecond))
 			if err := commit(ctx, c, b); err != nil {
 				return err
 			}
@@ -219,65 +238,6 @@ func (s *Jobs) finish(
 	return err
 }
 
-// Settle records a result and everything that follows from it, as [pipeline.Ledger] describes. Nothing is written for an evaluation
-// that is deleted. A job of a stage that settles no artifact disappears when it is done: nothing of a deleted evaluation remains.
-func (s *Jobs) Settle(ctx context.Context, j pipeline.Job, r pipeline.Result, o pipeline.Outcome, cause error) error {
-	if err := pipeline.CheckResult(j, r); err != nil {
-		return err
-	}
-	record := &run{outcome: o, result: r, output: outputOf(r.Artifact), cause: cause}
-	return s.finish(ctx, "settle job "+j.ID, j, record, func(b *pgx.Batch, l lockedJob) bool {
-		state := "done"
-		if o.NeedsPerson(cause) {
-			state = "dead"
-		}
-		if l.evaluation == nil {
-			queueEndWithoutArtifact(b, j, state, cause)
-			return false
-		}
-		failed := 0
-		if cause != nil && (o == pipeline.OutcomeFailed || o == pipeline.OutcomeFallback) {
-			failed = 1
-		}
-		b.Queue(`
-			UPDATE jobs SET state = $3, attempts = attempts + $4, waits = 0, last_error = $5, updated_at = now()
-			WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run, state, failed, errorText(cause))
-		queueRun(b, j, *record)
-		if j.Replay != nil {
-			return queueReplayed(b, l, j, r.Artifact)
-		}
-		return queueSettled(b, l, r.Artifact)
-	})
-}
-
-func queueEndWithoutArtifact(b *pgx.Batch, j pipeline.Job, state string, cause error) {
-	if state == "done" {
-		b.Queue(`DELETE FROM jobs WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run)
-		return
-	}
-	b.Queue(`UPDATE jobs SET state = $3, last_error = $4, updated_at = now() WHERE id = $1 AND state = 'open' AND run = $2`,
-		j.ID, j.Run, state, errorText(cause))
-}
-
-// queueSettled puts an artifact into the locked evaluation and queues what changed. It reports whether anything did.
-func queueSettled(b *pgx.Batch, l lockedJob, a evaluation.Artifact) bool {
-	e := l.evaluation
-	before := append(evaluation.Artifacts(nil), e.Artifacts...)
-	if !e.Settle(a) {
-		return false
-	}
-	for i, a := range e.Artifacts {
-		if a != before[i] {
-			queueArtifact(b, updateArtifact, e.ID, a)
-		}
-	}
-	b.Queue(`UPDATE evaluations SET status = $2, version = version + 1, waiting_for = $3, updated_at = now() WHERE id = $1`,
-		e.ID, e.Status, e.WaitingFor)
-	queueJobs(b, e, e.Start(a.Kind), l.traceparent)
-	queueProgress(b, e.ID)
-	return true
-}
-
 // Retry records a failed attempt and frees the job until due.
 func (s *Jobs) Retry(ctx context.Context, j pipeline.Job, cause error, due time.Time) error {
 	record := &run{outcome: pipeline.OutcomeRetried, cause: cause}
@@ -288,7 +248,7 @@ func (s *Jobs) Retry(ctx context.Context, j pipeline.Job, cause error, due time.
 		if l.evaluation == nil {
 			return false
 		}
-		queueRun(b, j, *record)
+		b.Queue(insertRun, []runRow{toRunRow(j, *record)})
 		return j.Replay == nil && queueWaitingFor(b, l.evaluation, "")
 	})
 }

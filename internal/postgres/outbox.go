@@ -33,6 +33,9 @@ const deleteSent = `
 		AND (kind <> 'progress' OR evaluation_id <> ALL ($2)
 			OR EXISTS (SELECT FROM evaluations e WHERE e.id = outbox.evaluation_id AND e.deleted_at IS NULL))`
 
+// forgetful lets the transaction end without waiting for the disk: rows that come back after a crash of the server are sent again.
+const forgetful = `SET LOCAL synchronous_commit = off`
+
 // unnamed is that of rows which a program wrote that did not name it.
 const unnamed pipeline.Destination = ""
 
@@ -79,6 +82,7 @@ func claim(ctx context.Context, c *pgx.Conn, to []pipeline.Destination, limit in
 		to = append(slices.Clip(to), unnamed)
 	}
 	b := beginBatch()
+	b.Queue(forgetful)
 	b.Queue(claimRows, to, limit).Query(func(rows pgx.Rows) (err error) {
 		claimed, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r claimedRow, err error) {
 			err = row.Scan(&r.at, &r.to, &r.kind, &r.job, &r.evaluationID)

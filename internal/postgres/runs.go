@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"oktalk/internal/evaluation"
 	"oktalk/internal/pipeline"
 )
@@ -19,20 +17,47 @@ type run struct {
 	cause   error
 }
 
-// queueRun records a run, once: a call that is repeated because its answer was lost finds the record. It must run under the
-// evaluation's lock, so that no record outlives its evaluation.
-func queueRun(b *pgx.Batch, j pipeline.Job, r run) {
-	const limit = 500
-	b.Queue(`
-		INSERT INTO stage_runs (started_at, job_id, run, stage, evaluation_id, user_id, entry_id, owner, attempt, outcome, input_hash,
-			provider, model, prompt_version, output, usage, error, latency_ms, replay_of)
-		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
-		WHERE NOT EXISTS (SELECT FROM stage_runs WHERE job_id = $2 AND run = $3 AND started_at = $1)`,
-		j.StartedAt.Truncate(time.Microsecond), j.ID, j.Run, j.Stage, j.EvaluationID, j.UserID, j.EntryID, j.Owner, j.Attempt, r.outcome,
-		storable(r.result.InputHash, limit), storable(r.result.Provider, limit), storable(r.result.Model, limit),
-		storable(r.result.PromptVersion, limit), r.output, storableJSON(r.result.Usage), errorText(r.cause),
-		max(0, time.Since(j.StartedAt).Milliseconds()), replayOf(j))
+// runRow is a run as it is stored.
+type runRow struct {
+	StartedAt     time.Time            `json:"started_at"`
+	JobID         string               `json:"job_id"`
+	Run           int64                `json:"run"`
+	Stage         evaluation.StageName `json:"stage"`
+	EvaluationID  string               `json:"evaluation_id"`
+	UserID        string               `json:"user_id"`
+	EntryID       string               `json:"entry_id"`
+	Owner         string               `json:"owner"`
+	Attempt       int                  `json:"attempt"`
+	Outcome       pipeline.Outcome     `json:"outcome"`
+	InputHash     string               `json:"input_hash"`
+	Provider      string               `json:"provider"`
+	Model         string               `json:"model"`
+	PromptVersion string               `json:"prompt_version"`
+	Output        json.RawMessage      `json:"output,omitempty"`
+	Usage         json.RawMessage      `json:"usage,omitempty"`
+	Error         string               `json:"error"`
+	LatencyMS     int64                `json:"latency_ms"`
+	ReplayOf      *string              `json:"replay_of"`
 }
+
+func toRunRow(j pipeline.Job, r run) runRow {
+	const limit = 500
+	return runRow{
+		StartedAt: j.StartedAt.Truncate(time.Microsecond), JobID: j.ID, Run: j.Run, Stage: j.Stage, EvaluationID: j.EvaluationID, UserID: j.UserID,
+		EntryID: j.EntryID, Owner: j.Owner, Attempt: j.Attempt, Outcome: r.outcome, InputHash: storable(r.result.InputHash, limit),
+		Provider: storable(r.result.Provider, limit), Model: storable(r.result.Model, limit),
+		PromptVersion: storable(r.result.PromptVersion, limit), Output: r.output, Usage: storableJSON(r.result.Usage), Error: errorText(r.cause),
+		LatencyMS: max(0, time.Since(j.StartedAt).Milliseconds()), ReplayOf: replayOf(j),
+	}
+}
+
+// insertRun records runs, each a [runRow]. It must run under the locks of their evaluations, so that no record outlives its own.
+const insertRun = `
+	INSERT INTO stage_runs (started_at, job_id, run, stage, evaluation_id, user_id, entry_id, owner, attempt, outcome, input_hash, provider,
+		model, prompt_version, output, usage, error, latency_ms, replay_of)
+	SELECT started_at, job_id, run, stage, evaluation_id, user_id, entry_id, owner, attempt, outcome, input_hash, provider,
+		model, prompt_version, output, usage, error, latency_ms, replay_of
+	FROM json_populate_recordset(NULL::stage_runs, $1) r`
 
 // outputOf is what a run made, for QA to compare; nil when it made nothing.
 func outputOf(a evaluation.Artifact) json.RawMessage {
