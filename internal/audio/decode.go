@@ -67,15 +67,28 @@ func (d *Decoder) Decode(ctx context.Context, data []byte) (Clip, Info, error) {
 }
 
 func (d *Decoder) decode(ctx context.Context, format Format, data []byte) (Clip, error) {
-	if format != WAV {
-		return d.foreign(ctx, format, data)
+	switch format {
+	case WAV:
+		return d.wav(ctx, data)
+	case Ogg, WebM:
+		c, err := d.opusInGo(ctx, format, data)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return c, err
+		case !errors.Is(err, errNotPlain):
+			return Clip{}, d.explain(ctx, format, err)
+		}
 	}
+	return d.foreign(ctx, format, data)
+}
+
+func (d *Decoder) wav(ctx context.Context, data []byte) (Clip, error) {
 	w, err := parseWAV(data)
 	switch {
 	case errors.Is(err, errWAVRate):
 		return Clip{}, evaluation.Refuse(unsupported, fmt.Sprintf("The sample rate of this WAV file is not supported; %d to %d kHz are. Record at 16 or 48 kHz.", minRate/1000, maxRate/1000))
 	case errors.Is(err, errWAVCodec):
-		return d.foreign(ctx, format, data)
+		return d.foreign(ctx, WAV, data)
 	case err != nil:
 		return Clip{}, evaluation.Refuse(unsupported, "This WAV file is damaged: "+strings.TrimPrefix(err.Error(), errNotWAV.Error()+": ")+". Record it again.")
 	}

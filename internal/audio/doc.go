@@ -3,7 +3,10 @@
 //
 // # A recording
 //
-//	bytes --Sniff--> format --WAV: in Go; others: ffmpeg--> 16 kHz mono --Check--> fit to be scored, or a refusal
+//	bytes --Sniff--> format --WAV, Opus: in Go; others: ffmpeg--> 16 kHz mono --Check--> fit to be scored, or a refusal
+//
+// Opus in Ogg or WebM is decoded in Go if the file is a plain one without a fault; what is not goes to ffmpeg, which makes the
+// best of it.
 //
 // What a client sent is never trusted. A file's name plays no part. ffmpeg is told which demuxer to use and which decoders it
 // may, reads one private temporary file and no network, writes no file, and is bounded in time, memory and output, so

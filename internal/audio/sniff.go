@@ -261,45 +261,75 @@ func eachBox(data []byte, f func(kind string, body []byte)) {
 
 // EBML element ids (RFC 8794, RFC 9559).
 const (
-	ebmlSegment    = 0x18538067
-	ebmlTracks     = 0x1654AE6B
-	ebmlTrackEntry = 0xAE
-	ebmlTrackType  = 0x83
-	ebmlCluster    = 0x1F43B675
+	ebmlSegment          = 0x18538067
+	ebmlTracks           = 0x1654AE6B
+	ebmlTrackEntry       = 0xAE
+	ebmlTrackType        = 0x83
+	ebmlCodecID          = 0x86
+	ebmlCodecPrivate     = 0x63A2
+	ebmlContentEncodings = 0x6D80
+	ebmlCluster          = 0x1F43B675
+	ebmlSimpleBlock      = 0xA3
+	ebmlBlockGroup       = 0xA0
+	ebmlBlock            = 0xA1
 )
 
-// matroskaTracks walks the elements of a WebM or Matroska file to the types of its tracks.
+// matroskaTracks walks the elements of a WebM or Matroska file to the types of its tracks, which are declared before the first
+// cluster.
 func matroskaTracks(data []byte) tracks {
 	var t tracks
-	eachElement(data, func(id uint32, body []byte) bool {
-		switch id {
+	eachElement(data, func(e element) walk {
+		switch e.id {
 		case ebmlSegment, ebmlTracks, ebmlTrackEntry:
-			return true
+			return walkInto
+		case ebmlCluster:
+			return walkEnd
 		case ebmlTrackType:
-			t.audio = t.audio || len(body) == 1 && body[0] == 2
-			t.video = t.video || len(body) == 1 && body[0] == 1
+			t.audio = t.audio || len(e.body) == 1 && e.body[0] == 2
+			t.video = t.video || len(e.body) == 1 && e.body[0] == 1
 		}
-		return false
+		return walkOver
 	})
 	return t
 }
 
-// eachElement calls f for each element; where f says true it goes into the element, otherwise over it. It ends at the first
-// cluster: the tracks are declared before it. An element of unknown size, as browsers write segments, is gone into.
-func eachElement(data []byte, f func(id uint32, body []byte) bool) {
+// element is an EBML element; whole says that the file does not end within it.
+type element struct {
+	id    uint32
+	body  []byte
+	whole bool
+}
+
+// walk is how to go on after an element.
+type walk int
+
+const (
+	walkOver walk = iota
+	walkInto
+	walkEnd
+)
+
+// eachElement calls f for each element. An element of unknown size, as browsers write segments and clusters, is gone into.
+func eachElement(data []byte, f func(e element) walk) {
 	for len(data) > 0 {
 		id, n := vint(data, 4, false)
 		size, m := vint(data[n:], 8, true)
-		if n == 0 || m == 0 || id == ebmlCluster {
+		if n == 0 || m == 0 {
 			return
 		}
 		data = data[n+m:]
 		unknown := size == 1<<(7*m)-1
-		if unknown || size > uint64(len(data)) {
+		whole := size <= uint64(len(data))
+		if !whole {
 			size = uint64(len(data))
 		}
-		if !f(uint32(id), data[:size]) && !unknown {
-			data = data[size:]
+		switch f(element{uint32(id), data[:size], whole}) {
+		case walkEnd:
+			return
+		case walkOver:
+			if !unknown {
+				data = data[size:]
+			}
 		}
 	}
 }
