@@ -2,10 +2,13 @@ package tts_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,13 +27,13 @@ func (m *mandarin) Voice(string) (string, error) { return "mei", nil }
 func TestVoicesSplit(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"很好，每个词都很清楚。":                          "很好，每个词都很清楚",
+		"很好，每个词都很清楚。":                         "很好，每个词都很清楚",
 		"注意“think”开头的 th 音，我听到的是“see”里的 s 音。": "注意|think|开头的|th|音，我听到的是|see|里的|s|音",
 		"先练“13”，再读第3个词。":                      "先练|13|再读第3个词",
-		"像看医生时那样发“啊”，别急。":                      "像看医生时那样发“啊”，别急",
-		"“New York”，“it's”，café。":               "New York|it's|café",
+		"像看医生时那样发“啊”，别急。":                     "像看医生时那样发“啊”，别急",
+		"“New York”，“it's”，café。":             "New York|it's|café",
 		"读三遍apples再读apples and pears吧":        "读三遍|apples|再读|apples and pears|吧",
-		"“don't”":                              "don't",
+		"“don't”": "don't",
 	} {
 		han, latin := &mandarin{}, &voice{}
 		v := tts.NewVoices(latin, han)
@@ -43,7 +46,7 @@ func TestVoicesSplit(t *testing.T) {
 		}
 		var wantHan, wantLatin, gotHan, gotLatin []string
 		for p := range strings.SplitSeq(want, "|") {
-			if strings.ContainsFunc(p, func(r rune) bool { return r >= '一' && r <= '鿿' }) {
+			if strings.ContainsFunc(p, isHan) {
 				wantHan = append(wantHan, p)
 			} else {
 				wantLatin = append(wantLatin, p)
@@ -138,3 +141,46 @@ func contains(whole, part []int16) bool {
 	}
 	return false
 }
+
+// TestCoachIsReadable speaks the Chinese of the coach's golden texts: each of its characters has a reading.
+func TestCoachIsReadable(t *testing.T) {
+	t.Parallel()
+	golden, err := os.ReadFile(filepath.Join("..", "feedback", "coach", "testdata", "golden.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	han, latin := &mandarin{}, &voice{}
+	for line := range strings.Lines(string(golden)) {
+		text, ok := strings.CutPrefix(line, "=> ")
+		if !ok || !strings.ContainsFunc(text, isHan) {
+			continue
+		}
+		if _, err := tts.NewVoices(latin, han).Speak(t.Context(), tts.Request{Text: text, Language: "zh-CN", Voice: "mei+nova", Speed: 1}); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	var pieces []string
+	for _, r := range han.asked {
+		pieces = append(pieces, r.Text)
+	}
+	slices.Sort(pieces)
+	real, err := espeak.New(t.Context(), espeak.Config{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := real.Voice("zh-CN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces = slices.Compact(pieces)
+	if len(pieces) < 100 {
+		t.Fatalf("the golden texts have %d pieces of Chinese, want many", len(pieces))
+	}
+	for some := range slices.Chunk(pieces, 40) {
+		if _, err := real.Speak(t.Context(), tts.Request{Text: strings.Join(some, "，"), Language: "zh-CN", Voice: name, Speed: 2}); err != nil {
+			t.Errorf("%q: %v", some, err)
+		}
+	}
+}
+
+func isHan(r rune) bool { return unicode.Is(unicode.Han, r) }
