@@ -24,6 +24,7 @@ import (
 	"oktalk/internal/pipeline"
 	"oktalk/internal/postgres"
 	"oktalk/internal/process"
+	"oktalk/internal/provider/instant"
 	"oktalk/internal/realtime"
 	"oktalk/internal/redisconn"
 	"oktalk/internal/rediskv"
@@ -50,7 +51,7 @@ func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err er
 	if err != nil {
 		return parts, err
 	}
-	assessor, err := offline.New(cfg.Assessor, lts.New(p.Log), p.Log)
+	assessor, err := newAssessor(cfg, p.Log)
 	if err != nil {
 		return parts, err
 	}
@@ -106,6 +107,13 @@ func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err er
 		parts.Run = append(parts.Run, runner.Run)
 	}
 	return parts, nil
+}
+
+func newAssessor(cfg settings.API, log *slog.Logger) (intake.Assessor, error) {
+	if yes, err := instant.Chosen("ASSESSOR", cfg.Scorer, "offline", log); yes || err != nil {
+		return instant.Assessor{}, err
+	}
+	return offline.New(cfg.Assessor, lts.New(log), log)
 }
 
 // serve serves until ctx ends, then lets requests in progress finish. Sockets are closed by the hub.

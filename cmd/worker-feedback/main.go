@@ -8,6 +8,7 @@ import (
 	"oktalk/internal/feedback"
 	"oktalk/internal/feedback/coach"
 	"oktalk/internal/process"
+	"oktalk/internal/provider/instant"
 	"oktalk/internal/settings"
 )
 
@@ -16,7 +17,13 @@ func main() {
 }
 
 func assemble(cfg settings.WorkerFeedback, p *process.Process) (process.Parts, error) {
-	runner, err := p.Runner(evaluation.StageFeedback, feedback.NewStage(cfg.Feedback, coach.New(), coach.New(), p.Log))
+	var writer feedback.Generator = coach.New()
+	if yes, err := instant.Chosen("COACH", cfg.Coach, "offline", p.Log); err != nil {
+		return process.Parts{}, err
+	} else if yes {
+		writer = instant.Coach{}
+	}
+	runner, err := p.Runner(evaluation.StageFeedback, feedback.NewStage(cfg.Feedback, writer, coach.New(), p.Log))
 	if err != nil {
 		return process.Parts{}, err
 	}

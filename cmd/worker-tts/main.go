@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 
 	"oktalk/internal/audio"
@@ -13,6 +14,7 @@ import (
 	"oktalk/internal/process"
 	"oktalk/internal/provider/espeak"
 	"oktalk/internal/provider/flite"
+	"oktalk/internal/provider/instant"
 	"oktalk/internal/settings"
 	"oktalk/internal/telemetry"
 	"oktalk/internal/tts"
@@ -26,20 +28,7 @@ func assemble(cfg settings.WorkerTTS, p *process.Process) (process.Parts, error)
 	if err != nil {
 		return none, err
 	}
-	english, err := flite.New(cfg.Voice)
-	if err != nil {
-		return none, err
-	}
-	voice := tts.NewVoices(english, nil)
-	switch chinese, err := espeak.New(context.Background(), cfg.Chinese); {
-	case err == nil:
-		voice = tts.NewVoices(english, chinese)
-	case errors.Is(err, command.ErrMissing), errors.Is(err, tts.ErrNoVoice):
-		p.Log.Warn("Chinese coaching texts stay without audio", "err", err)
-	default:
-		return none, err
-	}
-	encoder, err := audio.NewEncoder(cfg.Audio, p.Log)
+	voice, encoder, err := newVoice(cfg, p.Log)
 	if err != nil {
 		return none, err
 	}
@@ -60,4 +49,31 @@ func assemble(cfg settings.WorkerTTS, p *process.Process) (process.Parts, error)
 		return none, err
 	}
 	return process.Parts{Run: []process.Part{speaker.Run, reader.Run}, Checks: map[string]telemetry.Check{"s3": store.Ready}}, nil
+}
+
+// newVoice makes who speaks and who encodes it.
+func newVoice(cfg settings.WorkerTTS, log *slog.Logger) (tts.Synthesizer, tts.Encoder, error) {
+	encoder, err := audio.NewEncoder(cfg.Audio, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if yes, err := instant.Chosen("VOICE", cfg.Speaker, "local", log); err != nil {
+		return nil, nil, err
+	} else if yes {
+		silent, err := instant.NewEncoder(context.Background(), encoder)
+		return instant.Voice{}, silent, err
+	}
+	english, err := flite.New(cfg.Voice)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch chinese, err := espeak.New(context.Background(), cfg.Chinese); {
+	case err == nil:
+		return tts.NewVoices(english, chinese), encoder, nil
+	case errors.Is(err, command.ErrMissing), errors.Is(err, tts.ErrNoVoice):
+		log.Warn("Chinese coaching texts stay without audio", "err", err)
+		return tts.NewVoices(english, nil), encoder, nil
+	default:
+		return nil, nil, err
+	}
 }

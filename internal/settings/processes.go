@@ -20,11 +20,13 @@ import (
 type API struct {
 	process.Config
 
-	HTTP         httpapi.Config
-	Store        objectstore.Config
-	Audio        audio.Config
-	Intake       intake.Config
-	Assessor     offline.Config
+	HTTP     httpapi.Config
+	Store    objectstore.Config
+	Audio    audio.Config
+	Intake   intake.Config
+	Assessor offline.Config
+	// Scorer is who scores recordings: offline, or instant for load tests.
+	Scorer       string `env:"ASSESSOR" envDefault:"offline"`
 	Realtime     realtime.Config
 	Housekeeping housekeeping.Config
 	// Stages are the small stages that this process runs: erase. Empty in replicas that should only serve.
@@ -36,6 +38,8 @@ type WorkerFeedback struct {
 	process.Config
 
 	Feedback feedback.Config
+	// Coach is who writes coaching texts: offline, or instant for load tests.
+	Coach string `env:"COACH" envDefault:"offline"`
 }
 
 // WorkerTTS is the settings of the speech worker.
@@ -47,4 +51,6 @@ type WorkerTTS struct {
 	TTS     tts.Config
 	Voice   flite.Config
 	Chinese espeak.Config
+	// Speaker is who speaks: local, which is flite and espeak-ng, or instant for load tests.
+	Speaker string `env:"VOICE" envDefault:"local"`
 }
