@@ -28,6 +28,9 @@ type Config struct {
 	Workers int `env:"ASSESSOR_WORKERS" envDefault:"0"`
 	// Queue is how many requests may wait for a worker; 0 means none. Beyond it they are refused.
 	Queue int `env:"ASSESSOR_QUEUE" envDefault:"32"`
+	// QueueWait is how long a request may wait for a worker; one that would probably wait longer is refused at once. 0 means no limit.
+	// With scoring itself, a client has its answer within about 5 s.
+	QueueWait time.Duration `env:"ASSESSOR_QUEUE_WAIT" envDefault:"3s"`
 	// Timeout is how long scoring one recording may take once it has a worker; beyond it the request is refused. 0 means no limit.
 	// A minute with sixty words, the most there is, takes 1.7 s of CPU; it took 10 s on a machine with six programs for each core.
 	Timeout time.Duration `env:"ASSESSOR_TIMEOUT" envDefault:"15s"`
@@ -48,8 +51,8 @@ type Assessor struct {
 // New loads the model and the dictionary, in about 0.2 s; all workers share them. g2p may be nil: then words outside the
 // dictionary are refused. A missing model is an error that says how to install it.
 func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
-	if cfg.Workers < 0 || cfg.Queue < 0 || cfg.Timeout < 0 {
-		return nil, fmt.Errorf("ASSESSOR_WORKERS is %d, ASSESSOR_QUEUE %d and ASSESSOR_TIMEOUT %v: they must not be negative", cfg.Workers, cfg.Queue, cfg.Timeout)
+	if cfg.Workers < 0 || cfg.Queue < 0 || cfg.QueueWait < 0 || cfg.Timeout < 0 {
+		return nil, fmt.Errorf("ASSESSOR_WORKERS is %d, ASSESSOR_QUEUE %d, ASSESSOR_QUEUE_WAIT %v and ASSESSOR_TIMEOUT %v: they must not be negative", cfg.Workers, cfg.Queue, cfg.QueueWait, cfg.Timeout)
 	}
 	model, err := acoustic.Load(filepath.Join(cfg.ModelDir, "en-us"))
 	if err != nil {
@@ -71,7 +74,7 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	for i := range workers {
 		workers[i] = newWorker(model)
 	}
-	return &Assessor{lexicon: lexicon.New(dictionary, g2p, known), queue: newQueue(workers, cfg.Queue), timeout: cfg.Timeout, log: log}, nil
+	return &Assessor{lexicon: lexicon.New(dictionary, g2p, known), queue: newQueue(workers, cfg.Queue, cfg.QueueWait), timeout: cfg.Timeout, log: log}, nil
 }
 
 func loadDictionary(path string, known func(string) bool) (*lexicon.Dictionary, error) {

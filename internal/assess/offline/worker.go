@@ -1,6 +1,10 @@
 package offline
 
-import "oktalk/internal/assess/offline/acoustic"
+import (
+	"time"
+
+	"oktalk/internal/assess/offline/acoustic"
+)
 
 // worker holds what scoring one recording at a time needs. Its buffers are kept for the next one.
 type worker struct {
@@ -13,6 +17,7 @@ type worker struct {
 	listener listener
 	samples  []float32
 	scores   []float32
+	since    time.Time // when it was lent out
 }
 
 // keepFrames is the length of recording up to which a worker keeps its buffers: 20 s, about 3 MB. Longer ones are rare, and
