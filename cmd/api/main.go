@@ -64,16 +64,16 @@ func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err er
 
 	// progress
 	snapshots := rediskv.NewSnapshots(quick, cfg.Redis.Prefix, cfg.Snapshots.TTL)
+	accounts := postgres.NewAccounts(p.DB)
 	feed := rediskv.NewFeed(p.Blocking, cfg.Redis.Prefix, p.Log)
-	hub := realtime.NewHub(cfg.Realtime, evaluations, snapshots, feed, p.Log)
+	hub := realtime.NewHub(cfg.Realtime, evaluations, accounts, snapshots, feed, p.Log)
 
 	// HTTP
-	accounts := postgres.NewAccounts(p.DB)
 	spool := postgres.NewSpool(p.DB)
 	handler, err := httpapi.New(cfg.HTTP, httpapi.Deps{
 		Accounts: account.NewService(accounts), Tickets: account.NewTickets(accounts, rediskv.NewOnce(quick, cfg.Redis.Prefix), p.Log, time.Now),
 		Intake: reception, Evaluations: evaluations, Objects: store, Spool: spool, Progress: hub,
-		Replays: replay.NewService(postgres.NewReplays(p.DB), p.Producer, store, process.Catalog(), p.Log), Log: p.Log,
+		Replays: replay.NewService(postgres.NewReplays(p.DB), p.Producer, store, process.Catalog(), p.Log), Log: p.Log, Stopping: p.Stopping(),
 		Checks: []httpapi.Check{
 			{Name: "postgres", Required: true, Run: p.DB.Ready},
 			{Name: "redis", Run: p.RedisReady},
@@ -88,9 +88,9 @@ func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err er
 	upkeep := housekeeping.New(cfg.Housekeeping, postgres.NewUpkeep(p.DB), p.Producer, spool, store, p.Log)
 	parts.Checks = map[string]telemetry.Check{"s3": store.Ready}
 	parts.Run = []process.Part{
-		hub.Run, upkeep.Run,
+		outlast(cfg.HTTP.StopDelay, hub.Run), upkeep.Run,
 		func(ctx context.Context) error { return ensureBucket(ctx, store, p.Log) },
-		func(ctx context.Context) error { return serve(ctx, cfg, handler, p.Log) },
+		outlast(cfg.HTTP.StopDelay, func(ctx context.Context) error { return serve(ctx, cfg, handler, p.Log) }),
 	}
 	handlers := map[evaluation.StageName]pipeline.Handler{
 		evaluation.StageErase: erasure.NewStage(evaluations, store, p.Snapshots),
@@ -114,6 +114,17 @@ func newAssessor(cfg settings.API, log *slog.Logger) (intake.Assessor, error) {
 		return instant.Assessor{}, err
 	}
 	return offline.New(cfg.Assessor, lts.New(log), log)
+}
+
+// outlast lets a part go on for a while after the others: what clients see, until load balancers have noticed that it will end.
+func outlast(delay time.Duration, part process.Part) process.Part {
+	return func(ctx context.Context) error {
+		longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		stop := context.AfterFunc(ctx, func() { time.AfterFunc(delay, cancel) })
+		defer stop()
+		return part(longer)
+	}
 }
 
 // serve serves until ctx ends, then lets requests in progress finish. Sockets are closed by the hub.

@@ -173,6 +173,9 @@ func (d *dev) childEnv(c *child) []string {
 	if c.apiAddr != "" {
 		env = append(env, "API_ADDR="+c.apiAddr)
 	}
+	if d.getenv("API_STOP_DELAY") == "" { // no load balancer, but a person who waits
+		env = append(env, "API_STOP_DELAY=0s")
+	}
 	// A child writes into a pipe, but a person reads it.
 	if d.getenv("LOG_FORMAT") == "" {
 		env = append(env, "LOG_FORMAT=text")

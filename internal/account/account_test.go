@@ -169,18 +169,33 @@ func setupTickets(t *testing.T) (*account.Tickets, *secrets, *once, *clock) {
 	return account.NewTickets(s, o, slog.New(slog.DiscardHandler), c.now), s, o, c
 }
 
+var ann = account.Caller{UserID: "user_1", KeyID: "key_1"}
+
+// redeem checks a ticket and uses it up.
+func redeem(t *testing.T, tickets *account.Tickets, ticket, evaluationID string) error {
+	t.Helper()
+	_, use, err := tickets.Check(t.Context(), ticket, evaluationID)
+	if err != nil {
+		return err
+	}
+	return use(t.Context())
+}
+
 func TestTicketIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	tickets, sec, _, _ := setupTickets(t)
-	ticket, err := tickets.Issue(t.Context(), "user_1", "eval_1")
+	ticket, err := tickets.Issue(t.Context(), ann, "eval_1")
 	if err != nil {
 		t.Fatalf("Issue = %v", err)
 	}
-	caller, err := tickets.Redeem(t.Context(), ticket, "eval_1")
-	if err != nil || caller.UserID != "user_1" {
-		t.Errorf("Redeem = %+v, %v, want user_1", caller, err)
+	bearer, _, err := tickets.Check(t.Context(), ticket, "eval_1")
+	if want := (account.Caller{UserID: "user_1", KeyID: "key_1", ByTicket: true}); err != nil || bearer != want {
+		t.Errorf("Check = %+v, %v, want %+v", bearer, err, want)
 	}
-	if _, err := tickets.Redeem(t.Context(), ticket, "eval_1"); !errors.Is(err, evaluation.ErrUnauthorized) {
+	if err := redeem(t, tickets, ticket, "eval_1"); err != nil {
+		t.Errorf("use = %v after a look at it, which does not use it up", err)
+	}
+	if err := redeem(t, tickets, ticket, "eval_1"); !errors.Is(err, evaluation.ErrUnauthorized) {
 		t.Errorf("second Redeem = %v, want ErrUnauthorized", err)
 	}
 	if sec.calls != 1 {
@@ -191,12 +206,12 @@ func TestTicketIsUsedOnce(t *testing.T) {
 func TestTicketOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	tickets, sec, _, c := setupTickets(t)
-	ticket, err := tickets.Issue(t.Context(), "user_1", "eval_1")
+	ticket, err := tickets.Issue(t.Context(), ann, "eval_1")
 	if err != nil {
 		t.Fatalf("Issue = %v", err)
 	}
 	other := account.NewTickets(sec, &once{}, slog.New(slog.DiscardHandler), c.now)
-	if _, err := other.Redeem(t.Context(), ticket, "eval_1"); err != nil {
+	if err := redeem(t, other, ticket, "eval_1"); err != nil {
 		t.Errorf("Redeem in another process = %v", err)
 	}
 }
@@ -204,12 +219,12 @@ func TestTicketOfAnotherProcess(t *testing.T) {
 func TestTicketRefusals(t *testing.T) {
 	t.Parallel()
 	tickets, _, _, c := setupTickets(t)
-	ticket, err := tickets.Issue(t.Context(), "user_1", "eval_1")
+	ticket, err := tickets.Issue(t.Context(), ann, "eval_1")
 	if err != nil {
 		t.Fatalf("Issue = %v", err)
 	}
 	strangers, _, _, _ := setupTickets(t)
-	foreign, err := strangers.Issue(t.Context(), "user_1", "eval_1")
+	foreign, err := strangers.Issue(t.Context(), ann, "eval_1")
 	if err != nil {
 		t.Fatalf("Issue = %v", err)
 	}
@@ -218,12 +233,12 @@ func TestTicketRefusals(t *testing.T) {
 		"another evaluation": {ticket, "eval_2"}, "another secret": {foreign, "eval_1"}, "not signed": {unsigned, "eval_1"},
 		"cut short": {ticket[:len(ticket)-2], "eval_1"}, "empty": {"", "eval_1"}, "nonsense": {"a.b.c", "eval_1"},
 	} {
-		if _, err := tickets.Redeem(t.Context(), try.ticket, try.id); !errors.Is(err, evaluation.ErrUnauthorized) {
+		if err := redeem(t, tickets, try.ticket, try.id); !errors.Is(err, evaluation.ErrUnauthorized) {
 			t.Errorf("Redeem(%s) = %v, want ErrUnauthorized", name, err)
 		}
 	}
 	c.at = c.at.Add(account.TicketLife + time.Second)
-	if _, err := tickets.Redeem(t.Context(), ticket, "eval_1"); !errors.Is(err, evaluation.ErrUnauthorized) {
+	if err := redeem(t, tickets, ticket, "eval_1"); !errors.Is(err, evaluation.ErrUnauthorized) {
 		t.Errorf("Redeem after its life = %v, want ErrUnauthorized", err)
 	}
 }
@@ -232,29 +247,29 @@ func TestTicketsWhileStoresAreAway(t *testing.T) {
 	t.Parallel()
 	tickets, sec, o, _ := setupTickets(t)
 	sec.err = evaluation.ErrUnavailable
-	if _, err := tickets.Issue(t.Context(), "user_1", "eval_1"); !errors.Is(err, evaluation.ErrUnavailable) {
+	if _, err := tickets.Issue(t.Context(), ann, "eval_1"); !errors.Is(err, evaluation.ErrUnavailable) {
 		t.Errorf("Issue without the secret = %v, want ErrUnavailable", err)
 	}
 	sec.err = nil
-	ticket, err := tickets.Issue(t.Context(), "user_1", "eval_1")
+	ticket, err := tickets.Issue(t.Context(), ann, "eval_1")
 	if err != nil {
 		t.Fatalf("Issue once the secret is back = %v", err)
 	}
 	o.err = errors.New("connection refused")
 	for range 2 {
-		if _, err := tickets.Redeem(t.Context(), ticket, "eval_1"); err != nil {
+		if err := redeem(t, tickets, ticket, "eval_1"); err != nil {
 			t.Errorf("Redeem while marks are away = %v, want success by signature and expiry", err)
 		}
 	}
 }
 
-func FuzzRedeem(f *testing.F) {
+func FuzzCheck(f *testing.F) {
 	tickets := account.NewTickets(&secrets{}, &once{}, slog.New(slog.DiscardHandler), time.Now)
 	f.Add("")
 	f.Add("a.b.c")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, ticket string) {
-		if _, err := tickets.Redeem(t.Context(), ticket, "eval_1"); !errors.Is(err, evaluation.ErrUnauthorized) {
+		if err := redeem(t, tickets, ticket, "eval_1"); !errors.Is(err, evaluation.ErrUnauthorized) {
 			t.Errorf("Redeem(%q) = %v, want ErrUnauthorized", ticket, err)
 		}
 	})

@@ -12,15 +12,18 @@ import (
 func ExampleTickets() {
 	ctx := context.Background()
 	tickets := account.NewTickets(&secrets{}, &once{}, slog.New(slog.DiscardHandler), time.Now)
-	ticket, err := tickets.Issue(ctx, "user_1", "eval_1")
+	ticket, err := tickets.Issue(ctx, account.Caller{UserID: "user_1", KeyID: "key_1"}, "eval_1")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	caller, err := tickets.Redeem(ctx, ticket, "eval_1")
-	fmt.Println(caller.UserID, err)
-	_, err = tickets.Redeem(ctx, ticket, "eval_1")
-	fmt.Println(err)
+	bearer, use, err := tickets.Check(ctx, ticket, "eval_1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(bearer.UserID, use(ctx))
+	fmt.Println(use(ctx))
 	// Output:
 	// user_1 <nil>
 	// ticket was used before: unauthorized

@@ -24,8 +24,9 @@ const (
 type Caller struct {
 	UserID   string
 	UserName string
-	KeyID    string // empty when a ticket was used
+	KeyID    string // the key in use, or with which the ticket was asked for
 	Role     Role   // empty when a ticket was used
+	ByTicket bool   // a ticket was used, and so one evaluation is open to the caller
 }
 
 // Role is what a user may do besides using the API for themselves.

@@ -55,18 +55,19 @@ func NewTickets(secrets Secrets, once Once, log *slog.Logger, now func() time.Ti
 type ticketClaims struct {
 	jwt.RegisteredClaims
 	EvaluationID string `json:"evl"`
+	KeyID        string `json:"key"` // with which it was asked for
 }
 
-// Issue makes a ticket that lets its bearer follow one evaluation as the user, once, within [TicketLife]. It does
-// not check that the evaluation is the user's. The error wraps [evaluation.ErrUnavailable] when the secret cannot be read.
-func (t *Tickets) Issue(ctx context.Context, userID, evaluationID string) (string, error) {
+// Issue makes a ticket that lets its bearer follow one evaluation as the caller, once, within [TicketLife]. It does
+// not check that the evaluation is the caller's. The error wraps [evaluation.ErrUnavailable] when the secret cannot be read.
+func (t *Tickets) Issue(ctx context.Context, c Caller, evaluationID string) (string, error) {
 	secret, err := t.signingKey(ctx)
 	if err != nil {
 		return "", err
 	}
 	now := t.now()
-	claims := ticketClaims{EvaluationID: evaluationID, RegisteredClaims: jwt.RegisteredClaims{
-		ID: rand.Text(), Subject: userID, Audience: jwt.ClaimStrings{ticketAudience},
+	claims := ticketClaims{EvaluationID: evaluationID, KeyID: c.KeyID, RegisteredClaims: jwt.RegisteredClaims{
+		ID: rand.Text(), Subject: c.UserID, Audience: jwt.ClaimStrings{ticketAudience},
 		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(TicketLife)),
 	}}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)
@@ -76,12 +77,13 @@ func (t *Tickets) Issue(ctx context.Context, userID, evaluationID string) (strin
 	return token, nil
 }
 
-// Redeem uses a ticket up and returns its bearer. The error wraps [evaluation.ErrUnauthorized] when the ticket is forged,
-// expired, used before or for another evaluation, and [evaluation.ErrUnavailable] when the secret cannot be read.
-func (t *Tickets) Redeem(ctx context.Context, ticket, evaluationID string) (Caller, error) {
+// Check returns the bearer of a ticket without using it up, which use does: to be called when nothing else can go wrong. The error wraps
+// [evaluation.ErrUnauthorized] when the ticket is forged, expired, for another evaluation or, from use, used before, and
+// [evaluation.ErrUnavailable] when the secret cannot be read.
+func (t *Tickets) Check(ctx context.Context, ticket, evaluationID string) (bearer Caller, use func(context.Context) error, err error) {
 	secret, err := t.signingKey(ctx)
 	if err != nil {
-		return Caller{}, err
+		return Caller{}, nil, err
 	}
 	var claims ticketClaims
 	_, err = jwt.ParseWithClaims(ticket, &claims, func(*jwt.Token) (any, error) { return secret, nil },
@@ -89,14 +91,12 @@ func (t *Tickets) Redeem(ctx context.Context, ticket, evaluationID string) (Call
 		jwt.WithExpirationRequired(), jwt.WithTimeFunc(t.now), jwt.WithStrictDecoding())
 	switch {
 	case err != nil: // the library's reason may quote the ticket
-		return Caller{}, fmt.Errorf("invalid or expired ticket: %w", evaluation.ErrUnauthorized)
+		return Caller{}, nil, fmt.Errorf("invalid or expired ticket: %w", evaluation.ErrUnauthorized)
 	case claims.EvaluationID != evaluationID || claims.Subject == "" || claims.ID == "":
-		return Caller{}, fmt.Errorf("ticket for another evaluation: %w", evaluation.ErrUnauthorized)
+		return Caller{}, nil, fmt.Errorf("ticket for another evaluation: %w", evaluation.ErrUnauthorized)
 	}
-	if err := t.use(ctx, claims.ID); err != nil {
-		return Caller{}, err
-	}
-	return Caller{UserID: claims.Subject}, nil
+	use = func(ctx context.Context) error { return t.use(ctx, claims.ID) }
+	return Caller{UserID: claims.Subject, KeyID: claims.KeyID, ByTicket: true}, use, nil
 }
 
 // use marks a ticket as used. It is remembered for twice the ticket's life, so that clocks may differ a little.

@@ -79,7 +79,7 @@ func start(t *testing.T, own bool) *stack {
 	for i := range s.api {
 		addr := freeAddr(t)
 		s.url[i] = "http://" + addr
-		s.api[i] = s.launch(t, "api", s.url[i]+"/readyz", "API_ADDR="+addr, "METRICS_ADDR=off")
+		s.api[i] = s.launch(t, "api", s.url[i]+"/readyz", "API_ADDR="+addr, "METRICS_ADDR=off", "API_STOP_DELAY=0s")
 	}
 	for _, name := range []string{"worker-feedback", "worker-tts"} {
 		addr := freeAddr(t)

@@ -27,9 +27,10 @@ type Accounts interface {
 
 // Tickets makes and redeems progress tickets.
 type Tickets interface {
-	Issue(ctx context.Context, userID, evaluationID string) (string, error)
-	// Redeem uses a ticket up; [evaluation.ErrUnauthorized] if it is not good for the evaluation.
-	Redeem(ctx context.Context, ticket, evaluationID string) (account.Caller, error)
+	Issue(ctx context.Context, c account.Caller, evaluationID string) (string, error)
+	// Check returns the bearer of a ticket, and use, which uses it up; [evaluation.ErrUnauthorized] from either if it is not good for the
+	// evaluation.
+	Check(ctx context.Context, ticket, evaluationID string) (bearer account.Caller, use func(context.Context) error, err error)
 }
 
 // Intake takes recordings in.
@@ -58,11 +59,12 @@ type Spool interface {
 	Get(ctx context.Context, key string) (contentType string, body []byte, err error)
 }
 
-// Progress sends the progress of evaluations. Who may see one was decided before.
+// Progress sends the progress of evaluations. Who may see one was decided before. An error means that nothing was written.
 type Progress interface {
-	ServeWebSocket(w http.ResponseWriter, r *http.Request, id string)
-	// ServeEvents answers with server-sent events; an error means that nothing was written.
-	ServeEvents(w http.ResponseWriter, r *http.Request, id string, lastEventID int64) error
+	// ServeWebSocket upgrades a request, which is a proper one for that.
+	ServeWebSocket(w http.ResponseWriter, r *http.Request, id string, viewer evaluation.Viewer) error
+	// ServeEvents answers with server-sent events.
+	ServeEvents(w http.ResponseWriter, r *http.Request, id string, lastEventID int64, viewer evaluation.Viewer) error
 	// Wait returns the latest state as soon as its version is not after, or when timeout has passed.
 	Wait(ctx context.Context, id string, after int64, timeout time.Duration) (evaluation.Message, error)
 }
@@ -77,7 +79,8 @@ type Deps struct {
 	Spool       Spool
 	Progress    Progress
 	Replays     Replays
-	Checks      []Check // for /readyz; may be empty
+	Checks      []Check         // for /readyz; may be empty
+	Stopping    <-chan struct{} // closed when the server was told to stop; nil: never
 	Log         *slog.Logger
 }
 

@@ -80,13 +80,16 @@ func TestUnknownRoutes(t *testing.T) {
 	for _, path := range []string{"/nothing", "/v1", "/v1/evaluations/" + annsEval + "/nothing", "/v2/evaluations", "/problems/nothing", "/v1/evaluations/"} {
 		wantProblem(t, do(h, request("GET", path)), 404, "not-found")
 	}
+	wantProblem(t, do(h, request("FOO", "/v1/x")), 404, "not-found")
 	for path, allow := range map[string]string{
 		"/v1/evaluations": "GET, POST", "/v1/evaluations/" + annsEval: "GET, DELETE", "/v1/evaluations/" + annsEval + "/tickets": "POST", "/healthz": "GET",
 	} {
-		answer := do(h, request("PATCH", path))
-		wantProblem(t, answer, 405, "method-not-allowed")
-		if got := answer.Header().Get("Allow"); got != allow {
-			t.Errorf("Allow of %s = %q, want %q", path, got, allow)
+		for _, method := range []string{"PATCH", "FOO"} {
+			answer := do(h, request(method, path))
+			wantProblem(t, answer, 405, "method-not-allowed")
+			if got := answer.Header().Get("Allow"); got != allow {
+				t.Errorf("%s %s: Allow = %q, want %q", method, path, got, allow)
+			}
 		}
 	}
 }
@@ -135,7 +138,7 @@ func TestClientIPBehindProxies(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []httpapi.Config{{Addr: "8080"}, {Addr: ":8080", TrustedProxies: []string{"10.0.0.1"}}} {
+	for _, cfg := range []httpapi.Config{{Addr: "8080"}, {Addr: ":8080", TrustedProxies: []string{"10.0.0.1"}}, {Addr: ":99999"}, {Addr: ":80x"}, {Addr: ":8080", StopDelay: -1}} {
 		if err := cfg.Validate(); err == nil {
 			t.Errorf("Validate(%+v) = nil", cfg)
 		}
@@ -180,6 +183,12 @@ func TestReadiness(t *testing.T) {
 				t.Errorf("answer = %d %s, want %d %s", answer.Code, got, tc.status, tc.body)
 			}
 		})
+	}
+	w := newWorld()
+	w.stopping = make(chan struct{})
+	close(w.stopping)
+	if answer := do(w.handler(t), httptest.NewRequest("GET", "/readyz", http.NoBody)); answer.Code != 503 || !strings.Contains(answer.Body.String(), `"stopping"`) {
+		t.Errorf("while stopping = %d %s, want 503 and stopping", answer.Code, answer.Body)
 	}
 	if answer := do(newWorld().handler(t), httptest.NewRequest("HEAD", "/healthz", http.NoBody)); answer.Code != 200 {
 		t.Errorf("HEAD /healthz = %d", answer.Code)
@@ -378,7 +387,7 @@ func TestProgress(t *testing.T) {
 	}
 	h := w.handler(t)
 	path := "/v1/evaluations/" + annsEval + "/progress"
-	if got := do(h, request("GET", path, "Connection", "Upgrade", "Upgrade", "websocket")); got.Body.String() != "socket "+annsEval {
+	if got := do(h, upgrade(path)); got.Body.String() != "socket "+annsEval {
 		t.Errorf("upgrade = %d %q", got.Code, got.Body)
 	}
 	if got := do(h, request("GET", path, "Accept", "text/event-stream", "Last-Event-ID", "3")); got.Body.String() != "events "+annsEval+" 3" {
@@ -431,8 +440,69 @@ func TestProgressWithTicket(t *testing.T) {
 		t.Errorf("with a ticket = %d %s", got.Code, got.Body)
 	}
 	wantProblem(t, do(h, request("GET", path+noEval, "Authorization", "")), 401, "unauthorized")
-	w.redeem = func(string, string) (account.Caller, error) { return account.Caller{}, evaluation.ErrUnavailable }
+	w.check = func(string, string) (account.Caller, error) { return account.Caller{}, evaluation.ErrUnavailable }
 	wantProblem(t, do(h, request("GET", path+annsEval, "Authorization", "")), 503, "unavailable")
+}
+
+// upgrade is an opening handshake, with changes to its headers.
+func upgrade(path string, headers ...string) *http.Request {
+	return request("GET", path, append([]string{
+		"Connection", "keep-alive, Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+	}, headers...)...)
+}
+
+func TestBadUpgradeIsAProblem(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	h := w.handler(t)
+	path := "/v1/evaluations/" + annsEval + "/progress"
+	for name, r := range map[string]*http.Request{
+		"Connection: Upgrade":   upgrade(path, "Connection", "close"),
+		"Sec-WebSocket-Version": upgrade(path, "Sec-WebSocket-Version", "8"),
+		"Sec-WebSocket-Key":     upgrade(path, "Sec-WebSocket-Key", "short"),
+	} {
+		answer := do(h, r)
+		if p := wantProblem(t, answer, 400, "invalid-request"); !strings.Contains(p.Detail, name) {
+			t.Errorf("detail %q does not name %s", p.Detail, name)
+		}
+		if name == "Sec-WebSocket-Version" && answer.Header().Get(name) != "13" {
+			t.Errorf("the answer does not say which version is served")
+		}
+	}
+	w.socket = func(http.ResponseWriter, *http.Request, string) error { return evaluation.ErrUnavailable }
+	wantProblem(t, do(h, upgrade(path)), 503, "unavailable")
+}
+
+// A ticket is used up by a request that is served, and by no other.
+func TestTicketIsUsedUpByWhatIsServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	h := w.handler(t)
+	path := "/v1/evaluations/" + annsEval + "/progress?ticket=ticket-for-" + annsEval
+	none := []string{"Authorization", ""}
+	for name, r := range map[string]*http.Request{
+		"bad parameter": request("GET", path+"&wait=999", none...), "bad handshake": upgrade(path, "Authorization", "", "Sec-WebSocket-Key", "short"),
+		"HEAD": request("HEAD", path, none...), "HEAD of an upgrade": request("HEAD", path, "Authorization", "", "Upgrade", "websocket"),
+		"HEAD of a stream": request("HEAD", path, "Authorization", "", "Accept", "text/event-stream"), "POST": request("POST", path, none...),
+	} {
+		if do(h, r); w.used != 0 {
+			t.Errorf("%s used the ticket up", name)
+			w.used = 0
+		}
+	}
+	for name, r := range map[string]*http.Request{
+		"long poll": request("GET", path, none...), "stream": request("GET", path, "Authorization", "", "Accept", "text/event-stream"),
+		"socket": upgrade(path, none...),
+	} {
+		if got := do(h, r); got.Code != 200 || w.used != 1 {
+			t.Errorf("%s = %d after using %d tickets, want 200 and 1", name, got.Code, w.used)
+		}
+		w.used = 0
+	}
+	w.use = func() error { return evaluation.ErrUnauthorized }
+	for _, r := range []*http.Request{request("GET", path, none...), upgrade(path, none...)} {
+		wantProblem(t, do(h, r), 401, "unauthorized")
+	}
 }
 
 // A stream outlives the time limits of the server: both are lifted.

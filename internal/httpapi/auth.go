@@ -30,7 +30,8 @@ func requireKey(accounts Accounts, log *slog.Logger) func(huma.Context, func(hum
 	}
 }
 
-// requireKeyOrTicket lets requests with a good API key or with an unused ticket for the path's evaluation through.
+// requireKeyOrTicket lets requests with a good API key or with a ticket for the path's evaluation through. The ticket is not used up yet: the
+// handler calls useTicket when the request is sure to be served.
 func requireKeyOrTicket(accounts Accounts, tickets Tickets, log *slog.Logger) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		ticket := ctx.Query("ticket")
@@ -38,13 +39,21 @@ func requireKeyOrTicket(accounts Accounts, tickets Tickets, log *slog.Logger) fu
 			requireKey(accounts, log)(ctx, next)
 			return
 		}
-		c, err := tickets.Redeem(ctx.Context(), ticket, ctx.Param("id"))
+		c, use, err := tickets.Check(ctx.Context(), ticket, ctx.Param("id"))
 		if err != nil {
 			answer(ctx, log, err)
 			return
 		}
-		next(huma.WithValue(ctx, callerKey, c))
+		next(huma.WithValue(huma.WithValue(ctx, callerKey, c), useTicketKey, use))
 	}
+}
+
+// useTicket uses up the ticket with which the request was made, if it was; [evaluation.ErrUnauthorized] if it was used before.
+func useTicket(ctx context.Context) error {
+	if use, ok := ctx.Value(useTicketKey).(func(context.Context) error); ok {
+		return use(ctx)
+	}
+	return nil
 }
 
 func callerOfKey(ctx huma.Context, accounts Accounts) (account.Caller, error) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -16,12 +17,19 @@ type Config struct {
 	// TrustedProxies are the CIDR ranges of reverse proxies whose X-Forwarded-For is believed; empty: none, the peer's address is
 	// the client's.
 	TrustedProxies []string `env:"TRUSTED_PROXIES"`
+	// StopDelay is how long a server that was told to stop goes on as before while /readyz answers 503, so that load balancers send
+	// clients elsewhere before it refuses them: longer than a balancer needs to notice. Default 3 s; 0: it stops at once.
+	StopDelay time.Duration `env:"API_STOP_DELAY" envDefault:"3s"`
 }
 
-// Validate reports an address or a range that cannot be read.
+// Validate reports a setting that cannot be used.
 func (c Config) Validate() error {
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+	_, port, err := net.SplitHostPort(c.Addr)
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
 		return fmt.Errorf("API_ADDR is %q; use host:port, such as 127.0.0.1:8080", c.Addr)
+	}
+	if c.StopDelay < 0 {
+		return fmt.Errorf("API_STOP_DELAY is %v; it must not be negative", c.StopDelay)
 	}
 	for _, p := range c.TrustedProxies {
 		if _, err := netip.ParsePrefix(p); err != nil {

@@ -30,7 +30,7 @@ Errors are problems (RFC 9457) whose type is one of those at /problems. Every an
 
 	progressDescription = `One path, three ways. With an upgrade to WebSocket: messages until the evaluation is final, then close code 1000. With Accept: text/event-stream: the same messages as server-sent events. Otherwise: the newest message as JSON, as soon as its version is above after, or when wait seconds have passed.
 
-Every message carries the whole changing state, without words; versions rise, and some may be left out. Close codes from 4000 to 4499 mean: connect again; from 4500 to 4999: do not (4504: the evaluation was deleted).`
+Every message carries the whole changing state, without words; versions rise, and some may be left out. Close codes from 4000 to 4499 mean: connect again; from 4500 to 4999: do not (4501: the key was revoked; 4504: the evaluation was deleted).`
 )
 
 // withProblems adds the kinds of problems to the responses of an operation, by status.

@@ -78,7 +78,7 @@ func createEvaluation(in Intake, tickets Tickets, log *slog.Logger) func(context
 			return nil, err
 		}
 		view := e.FullView()
-		if view.Ticket, err = tickets.Issue(ctx, req.UserID, e.ID); err != nil {
+		if view.Ticket, err = tickets.Issue(ctx, caller(ctx), e.ID); err != nil {
 			// The evaluation is stored; failing now would make the client send it again.
 			log.Warn("evaluation answered without a ticket", telemetry.KeyRequest, requestID(ctx), telemetry.KeyErr, err)
 		} else {
@@ -218,7 +218,7 @@ func createTicket(evaluations Evaluations, tickets Tickets) func(context.Context
 		if err != nil {
 			return nil, err
 		}
-		ticket, err := tickets.Issue(ctx, e.UserID, e.ID)
+		ticket, err := tickets.Issue(ctx, caller(ctx), e.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ type Check struct {
 
 // readiness is the body of /readyz.
 type readiness struct {
-	Status string            `json:"status"` // ok, degraded or down
+	Status string            `json:"status"` // ok, degraded, down or stopping
 	Checks map[string]string `json:"checks"` // by name: ok or down
 }
 
@@ -30,9 +30,15 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readyz runs all checks: 503 when a required part is down.
-func readyz(checks []Check, log *slog.Logger) http.HandlerFunc {
+// readyz runs all checks: 503 when a required part is down, or the server is about to stop.
+func readyz(checks []Check, stopping <-chan struct{}, log *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-stopping:
+			writeJSON(w, http.StatusServiceUnavailable, readiness{Status: "stopping", Checks: map[string]string{}})
+			return
+		default:
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 		defer cancel()
 		failed := runChecks(ctx, checks)

@@ -22,6 +22,7 @@ type contextKey int
 const (
 	requestIDKey contextKey = iota
 	callerKey
+	useTicketKey
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -154,6 +155,10 @@ func methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 			if routes.Match(chi.NewRouteContext(), m, r.URL.Path) {
 				allowed = append(allowed, m)
 			}
+		}
+		if len(allowed) == 0 { // an unknown method of a path that there is not
+			notFound(w, r)
+			return
 		}
 		p := problem("method-not-allowed", "This path takes "+strings.Join(allowed, ", ")+".").with("Allow", strings.Join(allowed, ", "))
 		p.RequestID = requestID(r.Context())

@@ -111,7 +111,7 @@ func addPageRoutes(router chi.Router, description, docs []byte, d Deps) {
 	router.Get("/problems", page("text/plain; charset=utf-8", problemList()))
 	router.Get("/problems/{name}", explainProblem)
 	router.Get("/healthz", healthz)
-	router.Get("/readyz", readyz(d.Checks, d.Log))
+	router.Get("/readyz", readyz(d.Checks, d.Stopping, d.Log))
 	router.Get("/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/docs", http.StatusFound) })
 }
 

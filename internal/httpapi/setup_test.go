@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -33,14 +34,17 @@ type world struct {
 	authenticate func(key string) (account.Caller, error)
 	admit        func() (func(), error)
 	issue        func(userID, id string) (string, error)
-	redeem       func(ticket, id string) (account.Caller, error)
+	check        func(ticket, id string) (account.Caller, error)
+	use          func() error
+	used         int // tickets used up
+	stopping     chan struct{}
 	create       func(ctx context.Context, req intake.Request) (*evaluation.Evaluation, bool, error)
 	get          func(userID, id string) (*evaluation.Evaluation, error)
 	list         func(userID string, limit int, before string) ([]*evaluation.Evaluation, error)
 	remove       func(userID, id string) error
 	presign      func(key, name string) (string, time.Time, error)
 	spooled      func(key string) (string, []byte, error)
-	socket       func(w http.ResponseWriter, r *http.Request, id string)
+	socket       func(w http.ResponseWriter, r *http.Request, id string) error
 	events       func(w http.ResponseWriter, r *http.Request, id string, last int64) error
 	wait         func(ctx context.Context, id string, after int64, timeout time.Duration) (evaluation.Message, error)
 	checks       []httpapi.Check
@@ -85,11 +89,12 @@ func newWorld() *world {
 		return account.Caller{}, evaluation.ErrUnauthorized
 	}
 	w.issue = func(_, id string) (string, error) { return "ticket-for-" + id, nil }
-	w.redeem = func(ticket, id string) (account.Caller, error) {
+	w.use = func() error { return nil }
+	w.check = func(ticket, id string) (account.Caller, error) {
 		if ticket != "ticket-for-"+id {
 			return account.Caller{}, evaluation.ErrUnauthorized
 		}
-		return account.Caller{UserID: "user_ann"}, nil
+		return account.Caller{UserID: "user_ann", KeyID: "key_1", ByTicket: true}, nil
 	}
 	w.create = func(context.Context, intake.Request) (*evaluation.Evaluation, bool, error) {
 		return sample(), false, nil
@@ -107,7 +112,10 @@ func newWorld() *world {
 		return "http://s3/" + key + "?sig&name=" + name, expiry, nil
 	}
 	w.spooled = func(string) (string, []byte, error) { return "", nil, evaluation.ErrNotFound }
-	w.socket = func(w http.ResponseWriter, _ *http.Request, id string) { _, _ = io.WriteString(w, "socket "+id) }
+	w.socket = func(w http.ResponseWriter, _ *http.Request, id string) error {
+		_, err := io.WriteString(w, "socket "+id)
+		return err
+	}
 	w.events = func(w http.ResponseWriter, _ *http.Request, id string, last int64) error {
 		_, err := io.WriteString(w, strings.Join([]string{"events", id, string(rune('0' + last))}, " "))
 		return err
@@ -123,12 +131,13 @@ func (w *world) Authenticate(_ context.Context, key string) (account.Caller, err
 	return w.authenticate(key)
 }
 
-func (w *world) Issue(_ context.Context, userID, id string) (string, error) {
-	return w.issue(userID, id)
+func (w *world) Issue(_ context.Context, c account.Caller, id string) (string, error) {
+	return w.issue(c.UserID, id)
 }
 
-func (w *world) Redeem(_ context.Context, ticket, id string) (account.Caller, error) {
-	return w.redeem(ticket, id)
+func (w *world) Check(_ context.Context, ticket, id string) (account.Caller, func(context.Context) error, error) {
+	c, err := w.check(ticket, id)
+	return c, func(context.Context) error { w.used++; return w.use() }, err
 }
 
 func (w *world) Admit() (func(), error) { return w.admit() }
@@ -149,11 +158,20 @@ func (w *world) Presign(_ context.Context, key, name string) (string, time.Time,
 	return w.presign(key, name)
 }
 
-func (w *world) ServeWebSocket(rw http.ResponseWriter, r *http.Request, id string) {
-	w.socket(rw, r, id)
+func (w *world) ServeWebSocket(rw http.ResponseWriter, r *http.Request, id string, viewer evaluation.Viewer) error {
+	if viewer.KeyID == "" {
+		return errors.New("the socket is not held to a key")
+	}
+	if err := viewer.Admit(r.Context()); err != nil {
+		return err
+	}
+	return w.socket(rw, r, id)
 }
 
-func (w *world) ServeEvents(rw http.ResponseWriter, r *http.Request, id string, last int64) error {
+func (w *world) ServeEvents(rw http.ResponseWriter, r *http.Request, id string, last int64, viewer evaluation.Viewer) error {
+	if err := viewer.Admit(r.Context()); err != nil {
+		return err
+	}
 	return w.events(rw, r, id, last)
 }
 
@@ -169,7 +187,7 @@ func (w *world) handler(t testing.TB) http.Handler {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h, err := httpapi.New(w.cfg, httpapi.Deps{
-		Accounts: w, Tickets: w, Intake: w, Evaluations: w, Objects: w, Spool: spool{w}, Progress: w, Replays: w.replays, Checks: w.checks, Log: log,
+		Accounts: w, Tickets: w, Intake: w, Evaluations: w, Objects: w, Spool: spool{w}, Progress: w, Replays: w.replays, Checks: w.checks, Stopping: w.stopping, Log: log,
 	})
 	if err != nil {
 		t.Fatalf("New = %v", err)

@@ -11,12 +11,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"oktalk/internal/evaluation"
 )
 
 const (
 	maxAudioBytes = 10 << 20
-	maxFormBytes  = maxAudioBytes + 256<<10 // the other fields, unknown ones too, and what separates them
-	maxFieldBytes = 64 << 10                // a text that long is refused for its length, with a better message
+	maxOtherBytes = 256 << 10 // the other fields, unknown ones too, and what separates them
+	maxFormBytes  = maxAudioBytes + maxOtherBytes
+	maxFieldBytes = 64 << 10 // a text that long is refused for its length, with a better message
 )
 
 // form is the content of POST /v1/evaluations as sent; absent fields have their defaults.
@@ -43,11 +46,16 @@ var formFields = []field{
 // readRequest reads the form from a request. Errors are problems.
 func readRequest(w http.ResponseWriter, r *http.Request) (form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
+	switch encoding := r.Header.Get("Content-Encoding"); {
+	case err != nil || mediaType != "multipart/form-data":
 		return form{}, invalid("The body must be multipart/form-data. Example: %s", curlExample)
-	}
-	if r.ContentLength > maxFormBytes {
-		return form{}, audioTooLarge()
+	case params["boundary"] == "":
+		return form{}, invalid("The header Content-Type names no boundary. Let your HTTP library set that header: it knows the boundary.")
+	case encoding != "" && !strings.EqualFold(encoding, "identity"):
+		return form{}, invalid("The body is encoded (Content-Encoding: %s). Send it as it is; to save bytes, send the recording as Opus or MP3.", short(encoding))
+	case r.ContentLength > maxFormBytes:
+		return form{}, problem("audio-too-large", fmt.Sprintf("The request has %d MB. A recording may have %d MB, and the other fields together %d KB.",
+			(r.ContentLength+1<<20-1)>>20, maxAudioBytes>>20, maxOtherBytes>>10))
 	}
 	f, err := readForm(multipart.NewReader(http.MaxBytesReader(w, r.Body, maxFormBytes), params["boundary"]))
 	// What is left of the server's time for reading must not end the request while the recording is scored.
@@ -59,12 +67,14 @@ const curlExample = `curl -H "Authorization: Bearer $KEY" -F audio=@me.wav -F ta
 
 func readForm(parts *multipart.Reader) (form, error) {
 	f := form{fields: map[string]string{}}
-	for {
+	for n := 0; ; n++ {
 		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case err == io.EOF: // the closing boundary; wrapped, it is a body that ends before that
 			return f.complete()
-		}
-		if err != nil {
+		case n == 0 && errors.Is(err, io.EOF):
+			return form{}, invalid("The body holds no part of a form: it is empty, or the boundary in the header Content-Type is not the one in the body. Let your HTTP library set that header.")
+		case err != nil:
 			return form{}, formError(err)
 		}
 		if err := f.add(part); err != nil {
@@ -80,7 +90,7 @@ func (f *form) add(part *multipart.Part) error {
 		return f.addAudio(part)
 	}
 	if !slices.ContainsFunc(formFields, func(known field) bool { return known.name == name }) {
-		return nil
+		return skip(part)
 	}
 	if _, again := f.fields[name]; again {
 		return invalid("The field %q is there twice. Send it once.", name)
@@ -90,13 +100,33 @@ func (f *form) add(part *multipart.Part) error {
 		return formError(err)
 	}
 	if len(b) > maxFieldBytes && name == "target_text" {
-		return problem("invalid-text", "The target text is far too long; at most 500 characters are allowed. Split it into shorter texts.")
+		return problem("invalid-text", fmt.Sprintf("The target text is longer than %d KB; at most %d characters are allowed. Split it into shorter texts.", maxFieldBytes>>10, evaluation.MaxTextCharacters))
 	}
 	if len(b) > maxFieldBytes {
 		return invalid("The field %q is too long.", name)
 	}
 	f.fields[name] = string(b)
 	return nil
+}
+
+// skip reads an unknown part to its end, so that what is wrong with it is not blamed on the next one.
+func skip(part *multipart.Part) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(part, maxOtherBytes+1))
+	switch {
+	case err != nil:
+		return formError(err)
+	case n > maxOtherBytes:
+		return invalid("The field %q is not known here and has more than %d KB. Leave it out; the recording's field is \"audio\".", short(part.FormName()), maxOtherBytes>>10)
+	}
+	return nil
+}
+
+// short cuts what a client sent to what can be shown in a sentence.
+func short(s string) string {
+	if r := []rune(s); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return s
 }
 
 func (f *form) addAudio(part *multipart.Part) error {
@@ -144,7 +174,7 @@ func formError(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return audioTooLarge()
+		return problem("audio-too-large", fmt.Sprintf("The request is larger than a recording of %d MB with its fields. Send the recording compressed, for example as Opus, or shorter.", maxAudioBytes>>20))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return invalid("The request did not arrive within %v. Send a smaller recording or use a faster connection.", readTimeout)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

@@ -33,7 +33,17 @@ func TestLargestRecording(t *testing.T) {
 		t.Errorf("10 MB = %d, %d bytes taken in", answer.Code, got)
 	}
 	wantProblem(t, do(h, post(part{"audio", "a", strings.Repeat("x", 10*mb+1)}, textPart)), 413, "audio-too-large")
-	wantProblem(t, do(h, post(textPart, part{"padding", "", strings.Repeat("x", 11*mb)}, audioPart)), 413, "audio-too-large")
+	padded := func() *http.Request {
+		return post(textPart, part{"padding", "", strings.Repeat("x", 11*mb)}, audioPart)
+	}
+	if p := wantProblem(t, do(h, padded()), 413, "audio-too-large"); !strings.Contains(p.Detail, "the other fields together 256 KB") {
+		t.Errorf("an unknown field of 11 MB: %q", p.Detail)
+	}
+	chunked := padded()
+	chunked.ContentLength = -1
+	if p := wantProblem(t, do(h, chunked), 400, "invalid-request"); !strings.Contains(p.Detail, `The field "padding"`) {
+		t.Errorf("an unknown field of 11 MB in chunks: %q", p.Detail)
+	}
 	r := post(part{"audio", "a", strings.Repeat("x", 11*mb)}, textPart)
 	r.ContentLength = -1 // unknown, as with chunks
 	wantProblem(t, do(h, r), 413, "audio-too-large")
@@ -177,6 +187,24 @@ func TestUploadCutOff(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+annsKey)
 		if answer := do(h, r); answer.Code != 400 {
 			t.Errorf("cut after %d bytes = %d %s, want 400", cut, answer.Code, answer.Body)
+		}
+	}
+}
+
+func TestUploadHints(t *testing.T) {
+	t.Parallel()
+	h := newWorld().handler(t)
+	for want, change := range map[string]func(r *http.Request){
+		"names no boundary":           func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data") },
+		"is not the one in the body":  func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data; boundary=other") },
+		"Content-Encoding: gzip":      func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") },
+		"must be multipart/form-data": func(r *http.Request) { r.Header.Set("Content-Type", "application/json") },
+		"before its closing boundary": func(r *http.Request) { r.Body = io.NopCloser(io.LimitReader(r.Body, 300)) },
+	} {
+		r := post(audioPart, textPart)
+		change(r)
+		if p := wantProblem(t, do(h, r), 400, "invalid-request"); !strings.Contains(p.Detail, want) {
+			t.Errorf("detail = %q, want %q in it", p.Detail, want)
 		}
 	}
 }

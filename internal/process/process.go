@@ -49,14 +49,15 @@ type Process struct {
 	Snapshots *rediskv.Snapshots
 	Registry  *prometheus.Registry
 
-	cfg    Config
-	relay  *outbox.Relay
-	stages *telemetry.StageMetrics
+	cfg      Config
+	stopping <-chan struct{}
+	relay    *outbox.Relay
+	stages   *telemetry.StageMetrics
 }
 
-// Open prepares a process. Servers that are away do not stop it; only settings that cannot be used do.
+// Open prepares a process, to be run until ctx ends. Servers that are away do not stop it; only settings that cannot be used do.
 func Open(ctx context.Context, name string, cfg Config, stdout io.Writer) (*Process, error) {
-	p := &Process{Name: name, cfg: cfg, Log: telemetry.NewLogger(cfg.Log, stdout), Registry: telemetry.NewRegistry()}
+	p := &Process{Name: name, cfg: cfg, stopping: ctx.Done(), Log: telemetry.NewLogger(cfg.Log, stdout), Registry: telemetry.NewRegistry()}
 	redisconn.LogTo(p.Log)
 	var err error
 	if p.DB, err = postgres.Open(ctx, cfg.Postgres, p.Log); err != nil {
@@ -81,6 +82,9 @@ func (p *Process) Close() {
 	p.DB.Close()
 	_, _ = p.Redis.Close(), p.Blocking.Close()
 }
+
+// Stopping is closed when the process was told to stop, that is, when the context of [Open] ends.
+func (p *Process) Stopping() <-chan struct{} { return p.stopping }
 
 // Runner makes the runner of a stage in this process.
 func (p *Process) Runner(name evaluation.StageName, h pipeline.Handler) (*pipeline.Runner, error) {

@@ -9,6 +9,7 @@ import "github.com/coder/websocket"
 //	1000  CloseDone         no     after done: nothing is left to come
 //	4001  CloseRestart      yes    this server stops; another one will answer
 //	4002  CloseUnavailable  yes    the state could not be read: stores are away
+//	4501  CloseRevoked      no     the key was revoked with which it, or its ticket, was opened
 //	4504  CloseDeleted      no     the evaluation was deleted
 //
 // A WebSocket may also end with 1009, when the client sent a message above 4 KB, and without a close frame, which clients report
@@ -20,6 +21,7 @@ const (
 	CloseDone        CloseCode = CloseCode(websocket.StatusNormalClosure)
 	CloseRestart     CloseCode = 4001
 	CloseUnavailable CloseCode = 4002
+	CloseRevoked     CloseCode = 4501
 	CloseDeleted     CloseCode = 4504
 )
 
@@ -32,6 +34,8 @@ func (c CloseCode) Reason() string {
 		return "the server is restarting; connect again"
 	case CloseUnavailable:
 		return "the state cannot be read at the moment; connect again"
+	case CloseRevoked:
+		return "the key was revoked"
 	case CloseDeleted:
 		return "the evaluation was deleted"
 	default:

@@ -12,7 +12,7 @@ import (
 func ExampleHub_Wait() {
 	ctx, cancel := context.WithCancel(context.Background())
 	store, feed := newDatabase(processing("eval_1", 3)), newWire()
-	hub := realtime.NewHub(realtime.Config{}, store, cache{}, feed, discard())
+	hub := realtime.NewHub(realtime.Config{}, store, &keyring{}, cache{}, feed, discard())
 	done := make(chan error)
 	go func() { done <- hub.Run(ctx) }()
 

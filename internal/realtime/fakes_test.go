@@ -108,6 +108,31 @@ func (d *database) Load(_ context.Context, ids []string) ([]*evaluation.Evaluati
 	return es, d.err
 }
 
+// keyring knows which keys were revoked.
+type keyring struct {
+	mu      sync.Mutex
+	revoked map[string]bool
+	asked   []string // of the last call
+}
+
+func (k *keyring) revoke(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.revoked = map[string]bool{id: true}
+}
+
+func (k *keyring) RevokedKeys(_ context.Context, ids []string) (revoked []string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asked = ids
+	for _, id := range ids {
+		if k.revoked[id] {
+			revoked = append(revoked, id)
+		}
+	}
+	return revoked, nil
+}
+
 // cache is a cache of snapshots in memory.
 type cache map[string]evaluation.Snapshot
 

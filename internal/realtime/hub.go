@@ -46,6 +46,7 @@ var ErrClosed = fmt.Errorf("%w: progress hub is closed", evaluation.ErrUnavailab
 type Hub struct {
 	cfg   Config
 	store Store
+	keys  Keys
 	cache Snapshots
 	feed  Feed
 	log   *slog.Logger
@@ -72,9 +73,9 @@ type topic struct {
 }
 
 // NewHub makes a Hub. The feed is run by the hub's Run.
-func NewHub(cfg Config, store Store, cache Snapshots, feed Feed, log *slog.Logger) *Hub {
+func NewHub(cfg Config, store Store, keys Keys, cache Snapshots, feed Feed, log *slog.Logger) *Hub {
 	return &Hub{
-		cfg: cfg.withDefaults(), store: store, cache: cache, feed: feed, log: log,
+		cfg: cfg.withDefaults(), store: store, keys: keys, cache: cache, feed: feed, log: log,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}),
 		topics: make(map[string]*topic), pending: make(map[string]struct{}),
 	}
@@ -87,6 +88,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.feed.Run(running, h.deliver, h.connected) })
 	g.Go(func() error { h.checkLoop(running); return nil })
 	g.Go(func() error { h.dueLoop(running); return nil })
+	g.Go(func() error { h.keyLoop(running); return nil })
 	g.Go(func() error { <-running.Done(); h.close(); return nil })
 	err := g.Wait()
 	h.serving.Wait()

@@ -20,7 +20,7 @@ import (
 func start(t *testing.T, db *database, c cache) (*realtime.Hub, *wire) {
 	t.Helper()
 	w := newWire()
-	h := realtime.NewHub(realtime.Config{}, db, c, w, discard())
+	h := realtime.NewHub(realtime.Config{}, db, &keyring{}, c, w, discard())
 	t.Cleanup(run(t, h))
 	<-w.running
 	synctest.Wait()
@@ -338,7 +338,7 @@ func TestClosedHub(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
-		h := realtime.NewHub(realtime.Config{}, newDatabase(processing("e", 3)), cache{}, w, discard())
+		h := realtime.NewHub(realtime.Config{}, newDatabase(processing("e", 3)), &keyring{}, cache{}, w, discard())
 		stop := run(t, h)
 		<-w.running
 		sub := subscribe(t, h, "e", 0)

@@ -19,6 +19,14 @@ type peer interface {
 	idle(ctx context.Context) error
 }
 
+// admit says whether a connection may be opened, when nothing else stands against it.
+func admit(ctx context.Context, v evaluation.Viewer) error {
+	if v.Admit == nil {
+		return nil
+	}
+	return v.Admit(ctx)
+}
+
 // firstState waits for the state a connection begins with. Errors: [evaluation.ErrNotFound] when it is deleted,
 // [evaluation.ErrUnavailable] when it cannot be read in time, [ErrClosed], and those of ctx.
 func (h *Hub) firstState(ctx context.Context, sub *Subscription) (evaluation.Snapshot, error) {
@@ -43,6 +51,8 @@ func (h *Hub) follow(ctx context.Context, sub *Subscription, p peer) (CloseCode,
 		case errors.Is(err, ErrClosed):
 			h.spread(ctx)
 			return CloseRestart, nil
+		case errors.Is(err, errRevoked):
+			return CloseRevoked, nil
 		case err != nil:
 			return 0, err
 		case s.Deleted:
@@ -63,7 +73,7 @@ func (h *Hub) next(ctx context.Context, sub *Subscription, p peer) (evaluation.S
 		quiet, cancel := context.WithTimeout(ctx, h.cfg.PingInterval)
 		s, err := sub.Next(quiet)
 		cancel()
-		if err == nil || errors.Is(err, ErrClosed) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, errRevoked) || ctx.Err() != nil {
 			return s, err
 		}
 		if err := p.idle(ctx); err != nil {

@@ -20,8 +20,9 @@ const reconnectDelay = 2 * time.Second
 // 204, which stops browsers from reconnecting. A stream that ends before done ends with the event "close", whose data is
 // {"code","reason","reconnect"} with a [CloseCode].
 //
-// An error means that nothing was written, and the caller answers: [evaluation.ErrNotFound] or [evaluation.ErrUnavailable].
-func (h *Hub) ServeEvents(w http.ResponseWriter, r *http.Request, id string, lastEventID int64) error {
+// An error means that nothing was written, and the caller answers: [evaluation.ErrNotFound], [evaluation.ErrUnavailable] or that of the
+// viewer's Admit.
+func (h *Hub) ServeEvents(w http.ResponseWriter, r *http.Request, id string, lastEventID int64, viewer evaluation.Viewer) error {
 	leave, ok := h.enter()
 	if !ok {
 		return ErrClosed
@@ -33,7 +34,11 @@ func (h *Hub) ServeEvents(w http.ResponseWriter, r *http.Request, id string, las
 		return err
 	}
 	defer sub.Close()
+	sub.holdTo(viewer.KeyID)
 	s, err := h.firstState(ctx, sub)
+	if err == nil {
+		err = admit(ctx, viewer)
+	}
 	if err != nil {
 		return err
 	}

@@ -33,9 +33,11 @@ type node struct {
 	t         testing.TB
 	hub       *realtime.Hub
 	db        *database
+	keys      keyring
 	snapshots *rediskv.Snapshots
 	redis     redis.UniversalClient
 	url       string
+	admit     func(context.Context) error // set before the first request
 	stop      func()
 }
 
@@ -55,7 +57,7 @@ func newNode(t testing.TB, cfg realtime.Config, redisURL, prefix string, db *dat
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	n := &node{t: t, db: db, redis: client, snapshots: rediskv.NewSnapshots(client, prefix, 0)}
-	n.hub = realtime.NewHub(cfg, db, n.snapshots, rediskv.NewFeed(client, prefix, discard()), discard())
+	n.hub = realtime.NewHub(cfg, db, &n.keys, n.snapshots, rediskv.NewFeed(client, prefix, discard()), discard())
 	n.stop = run(t, n.hub)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(n.serve))
 	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -78,13 +80,20 @@ func newNode(t testing.TB, cfg realtime.Config, redisURL, prefix string, db *dat
 
 func (n *node) serve(w http.ResponseWriter, r *http.Request) {
 	id := strings.TrimPrefix(r.URL.Path, "/")
-	if r.Header.Get("Upgrade") != "" {
-		n.hub.ServeWebSocket(w, r, id)
-		return
+	viewer := evaluation.Viewer{KeyID: r.Header.Get("Key")}
+	if n.admit != nil {
+		viewer.Admit = n.admit
 	}
 	last, _ := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64)
-	err := n.hub.ServeEvents(w, r, id, last)
+	var err error
+	if r.Header.Get("Upgrade") != "" {
+		err = n.hub.ServeWebSocket(w, r, id, viewer)
+	} else {
+		err = n.hub.ServeEvents(w, r, id, last, viewer)
+	}
 	switch {
+	case errors.Is(err, evaluation.ErrUnauthorized):
+		w.WriteHeader(http.StatusUnauthorized)
 	case errors.Is(err, evaluation.ErrNotFound):
 		w.WriteHeader(http.StatusNotFound)
 	case err != nil:
@@ -101,10 +110,13 @@ func (n *node) settle(e *evaluation.Evaluation) {
 	}
 }
 
-func (n *node) dial(id string) *websocket.Conn {
+func (n *node) dial(id string) *websocket.Conn { return n.dialWith(id, "") }
+
+// dialWith opens a socket with a key.
+func (n *node) dialWith(id, key string) *websocket.Conn {
 	n.t.Helper()
 	conn, _, err := websocket.Dial( //nolint:bodyclose // Dial says that it never needs to be closed
-		n.t.Context(), n.url+"/"+id, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"https://app.example"}}},
+		n.t.Context(), n.url+"/"+id, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"https://app.example"}, "Key": {key}}},
 	)
 	if err != nil {
 		n.t.Fatalf("dial %s: %v", id, err)
@@ -179,6 +191,43 @@ func TestWebSocketOfDeleted(t *testing.T) {
 	}
 	want(t, conn, "close 4504")
 	want(t, n.dial("e"), "close 4504")
+}
+
+func TestRevokedKeyEndsItsConnections(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, quick(), testkit.RedisURL(t), testkit.Prefix(t), newDatabase(processing("e", 1), processing("f", 1)))
+	anns, others, bobs := n.dialWith("e", "key_ann"), n.dialWith("f", "key_ann"), n.dialWith("e", "key_bob")
+	for _, conn := range []*websocket.Conn{anns, others, bobs} {
+		want(t, conn, "snapshot 1")
+	}
+	n.keys.revoke("key_ann")
+	want(t, anns, "close 4501")
+	want(t, others, "close 4501")
+	n.settle(completed("e", 2))
+	want(t, bobs, "done 2", "close 1000")
+}
+
+// What admits a viewer is asked when all else is settled; its refusal is the answer.
+func TestViewerIsAdmittedLast(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, quick(), testkit.RedisURL(t), testkit.Prefix(t), newDatabase(processing("e", 1)))
+	asked := 0
+	n.admit = func(context.Context) error { asked++; return evaluation.ErrUnauthorized }
+	if missing := openEvents(t, n, http.DefaultClient, "nothing", ""); missing.resp.StatusCode != http.StatusNotFound || asked != 0 {
+		t.Errorf("stream of nothing = %s after asking %d times, want 404 and none", missing.resp.Status, asked)
+	}
+	if refused := openEvents(t, n, http.DefaultClient, "e", ""); refused.resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("stream = %s, want 401", refused.resp.Status)
+	}
+	_, resp, err := websocket.Dial(t.Context(), n.url+"/e", nil) //nolint:bodyclose // Dial says that it never needs to be closed
+	if err == nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("socket = %v, %v, want 401", resp, err)
+	}
+	n.stop()
+	_, resp, err = websocket.Dial(t.Context(), n.url+"/e", nil) //nolint:bodyclose // as above
+	if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable || asked != 2 {
+		t.Errorf("socket of a hub that stopped = %v, %v after asking %d times, want 503 and 2", resp, err, asked)
+	}
 }
 
 // TestRedisBreaks loses Redis in every way while a socket is open: no change is missed and no version comes twice.

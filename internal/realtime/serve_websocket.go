@@ -23,21 +23,24 @@ const (
 )
 
 // ServeWebSocket answers a request to upgrade with the progress of an evaluation and returns when the connection has ended, which
-// it says with a [CloseCode]. Whether the client may see it was decided before. What the client sends is read and ignored. The
-// server's timeouts do not apply to the connection.
-func (h *Hub) ServeWebSocket(w http.ResponseWriter, r *http.Request, id string) {
+// it says with a [CloseCode]. What the client sends is read and ignored. The server's timeouts do not apply to the connection.
+//
+// An error means that nothing was written, and the caller answers: [ErrClosed] or that of the viewer's Admit. The caller has seen to it
+// that the request is a proper one to upgrade.
+func (h *Hub) ServeWebSocket(w http.ResponseWriter, r *http.Request, id string, viewer evaluation.Viewer) error {
 	leave, ok := h.enter()
 	if !ok {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, CloseRestart.Reason(), http.StatusServiceUnavailable)
-		return
+		return ErrClosed
 	}
 	defer leave()
+	if err := admit(r.Context(), viewer); err != nil {
+		return err
+	}
 	// Any origin: requests carry a key or a ticket, never a cookie, so another site's page has nothing to abuse.
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		h.log.Debug("websocket not accepted", "err", err)
-		return
+		return nil // it has answered
 	}
 	conn.SetReadLimit(maxInbound)
 	// A hijacked request's context no longer ends with the connection; the reader's end does.
@@ -49,7 +52,7 @@ func (h *Hub) ServeWebSocket(w http.ResponseWriter, r *http.Request, id string) 
 		defer cancel()
 		discard(ctx, conn)
 	}()
-	code, err := h.serveSocket(ctx, conn, id)
+	code, err := h.serveSocket(ctx, conn, id, viewer.KeyID)
 	if err == nil {
 		err = conn.Close(websocket.StatusCode(code), code.Reason())
 	}
@@ -59,14 +62,16 @@ func (h *Hub) ServeWebSocket(w http.ResponseWriter, r *http.Request, id string) 
 	_ = conn.CloseNow() // does nothing after Close
 	cancel()
 	<-gone
+	return nil
 }
 
-func (h *Hub) serveSocket(ctx context.Context, conn *websocket.Conn, id string) (CloseCode, error) {
+func (h *Hub) serveSocket(ctx context.Context, conn *websocket.Conn, id, keyID string) (CloseCode, error) {
 	sub, err := h.Subscribe(ctx, id, 0)
 	if err != nil {
 		return closeCode(err)
 	}
 	defer sub.Close()
+	sub.holdTo(keyID)
 	s, err := h.firstState(ctx, sub)
 	if err != nil {
 		return closeCode(err)
@@ -86,6 +91,8 @@ func closeCode(err error) (CloseCode, error) {
 	switch {
 	case errors.Is(err, ErrClosed):
 		return CloseRestart, nil
+	case errors.Is(err, errRevoked):
+		return CloseRevoked, nil
 	case errors.Is(err, evaluation.ErrNotFound):
 		return CloseDeleted, nil
 	case errors.Is(err, evaluation.ErrUnavailable):

@@ -13,8 +13,10 @@ type Subscription struct {
 	signal chan struct{} // capacity 1: something may have changed
 
 	// Guarded by the hub's mu.
-	ready bool  // a check that began after the subscription has ended
-	after int64 // the version it has
+	ready   bool   // a check that began after the subscription has ended
+	after   int64  // the version it has
+	keyID   string // empty: none
+	revoked bool   // the key is not in force any more
 }
 
 // Subscribe watches an evaluation for versions above after (0: all). It waits, a second at most, until nothing published from now
@@ -76,8 +78,8 @@ func (h *Hub) ask(id string) {
 // called again.
 func (s *Subscription) Next(ctx context.Context) (evaluation.Snapshot, error) {
 	for {
-		if snapshot, ok := s.poll(); ok {
-			return snapshot, nil
+		if snapshot, ok, err := s.poll(); ok || err != nil {
+			return snapshot, err
 		}
 		select {
 		case <-s.signal:
@@ -89,20 +91,22 @@ func (s *Subscription) Next(ctx context.Context) (evaluation.Snapshot, error) {
 	}
 }
 
-func (s *Subscription) poll() (evaluation.Snapshot, bool) {
+func (s *Subscription) poll() (latest evaluation.Snapshot, ok bool, err error) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	t := s.hub.topics[s.id]
 	switch {
 	case t == nil: // after Close
-		return evaluation.Snapshot{}, false
+		return evaluation.Snapshot{}, false, nil
+	case s.revoked:
+		return evaluation.Snapshot{}, false, errRevoked
 	case t.deleted:
-		return evaluation.Snapshot{ID: s.id, Deleted: true}, true
+		return evaluation.Snapshot{ID: s.id, Deleted: true}, true, nil
 	case s.ready && t.latest.Version > s.after:
 		s.after = t.latest.Version
-		return t.latest, true
+		return t.latest, true, nil
 	}
-	return evaluation.Snapshot{}, false
+	return evaluation.Snapshot{}, false, nil
 }
 
 // Close ends the subscription; calling it again does nothing.
