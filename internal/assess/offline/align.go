@@ -20,8 +20,10 @@ type segment struct {
 type aligner struct {
 	states   [][acoustic.States]float32 // by node: log likelihood of the best path that is there
 	joints   []float32
-	steps    []uint8 // frame*nodes + node
-	arrivals []int32 // (frame+1)*joints + joint: the node that ended there, or skipped
+	steps    []uint8   // frame*nodes + node
+	arrivals []int32   // (frame+1)*joints + joint: the node that ended there, or skipped
+	gaps     []float32 // by joint: the best path that left out the word that ends there
+	longer   []bool    // (frame+1)*joints + joint: that path left out the word before as well
 	frame    []float32
 }
 
@@ -43,7 +45,7 @@ func (a *aligner) align(ctx context.Context, g *graph, scores []float32) ([]segm
 		copy(a.frame, scores[t*width:(t+1)*width])
 		a.frame[width] = bestSpeech(g, a.frame) - g.tuning.fillerMargin
 		a.step(g, a.steps[t*len(g.nodes):(t+1)*len(g.nodes)])
-		a.arrive(g, a.arrivals[(t+1)*len(g.joints):])
+		a.arrive(g, t+1)
 	}
 	return a.trace(g, frames), a.joints[len(a.joints)-1], nil
 }
@@ -57,13 +59,15 @@ func (a *aligner) reset(g *graph, frames int) {
 	a.steps = resize(a.steps, frames*len(g.nodes))
 	a.arrivals = resize(a.arrivals, (frames+1)*len(g.joints))
 	a.frame = resize(a.frame, g.model.Senones()+1)
+	a.longer = resize(a.longer, (frames+1)*len(g.joints))
+	a.gaps = resize(a.gaps, len(g.joints))
 	for j := range a.joints {
 		a.joints[j] = acoustic.Never
 	}
 	a.joints[0] = 0
 	for j := range g.joints {
 		a.arrivals[j] = skipped
-		a.skip(g, int32(j), a.arrivals)
+		a.skip(g, j, 0)
 	}
 }
 
@@ -98,10 +102,11 @@ func (a *aligner) step(g *graph, steps []uint8) {
 	}
 }
 
-// arrive computes the joints after a frame.
+// arrive computes the joints after so many frames.
 //
 //go:norace
-func (a *aligner) arrive(g *graph, arrivals []int32) {
+func (a *aligner) arrive(g *graph, t int) {
+	arrivals := a.arrivals[t*len(g.joints):]
 	for j := range a.joints {
 		a.joints[j] = acoustic.Never
 		arrivals[j] = skipped
@@ -116,18 +121,22 @@ func (a *aligner) arrive(g *graph, arrivals []int32) {
 		}
 	}
 	for j := range g.joints {
-		a.skip(g, int32(j), arrivals)
+		a.skip(g, j, t)
 	}
 }
 
+// skip lets paths leave out the word that ends at a joint. One word more costs less than the first.
+//
 //go:norace
-func (a *aligner) skip(g *graph, j int32, arrivals []int32) {
-	from := g.joints[j].skipFrom
-	if from < 0 {
+func (a *aligner) skip(g *graph, j, t int) {
+	from, at := g.joints[j].skipFrom, t*len(g.joints)+j
+	if a.gaps[j] = acoustic.Never; from < 0 {
 		return
 	}
-	if v := a.joints[from] - g.joints[j].skipCost; v > a.joints[j] {
-		a.joints[j], arrivals[j] = v, skipped
+	first, more := a.joints[from]-g.joints[j].skipCost, a.gaps[from]-g.joints[j].moreCost
+	a.gaps[j], a.longer[at] = max(first, more), more > first
+	if a.gaps[j] > a.joints[j] {
+		a.joints[j], a.arrivals[at] = a.gaps[j], skipped
 	}
 }
 
@@ -137,10 +146,16 @@ func (a *aligner) trace(g *graph, frames int) []segment {
 	j, t := int32(len(g.joints)-1), frames
 	for t > 0 || j > 0 {
 		n := a.arrivals[t*len(g.joints)+int(j)]
-		if n == skipped {
+		for n == skipped {
+			more := a.longer[t*len(g.joints)+int(j)]
 			if j = g.joints[j].skipFrom; j < 0 {
 				return nil // no path: fewer frames than silence needs
 			}
+			if !more {
+				break
+			}
+		}
+		if n == skipped {
 			continue
 		}
 		for ; n >= 0; n = g.nodes[n].from {

@@ -3,6 +3,7 @@ package offline_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -124,6 +125,47 @@ func TestOmittedWordsAreFound(t *testing.T) {
 		}
 		if got.Scores.Integrity != 90 {
 			t.Errorf("%s leaves out one of ten words: integrity %d, want 90", voice, got.Scores.Integrity)
+		}
+	}
+}
+
+// A reader who leaves words out, wherever they are, gets no credit for them, and all credit for the others.
+func TestOmittedWordsAtEdgesAndInRuns(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ text, said string }{
+		{"I like apples two", "I like apples"},
+		{"we I like apples", "I like apples"},
+		{"She is waiting at the bus stop", "She is waiting at the bus"},
+		{"She is waiting at the bus stop", "is waiting at the bus stop"},
+		{"We had soup and salad for lunch", "We had soup and"},
+		{"The kitchen smells of fresh bread", "fresh bread"},
+		{"It takes an hour to get there", "It takes an"},
+		{"My grandmother tells good stories", "My grandmother stories"},
+		{"You should see a dentist", "You a dentist"},
+		{"Tom and his wife moved to the country", "Tom and his wife"},
+	} {
+		for _, voice := range []string{"slt", "awb"} {
+			said := strings.Fields(tc.said)
+			for _, w := range assess(t, flite(t, voice, tc.said), tc.text).Words {
+				spoken := len(said) > 0 && w.Text == said[0]
+				if spoken {
+					said = said[1:]
+				}
+				if omitted := w.Error == evaluation.WordOmission; omitted == spoken {
+					t.Errorf("%s says %q for %q: %q is %s", voice, tc.said, tc.text, w.Text, w.Error)
+				}
+			}
+		}
+	}
+}
+
+func TestHastyReadingsHaveAllWords(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"The river runs through the city", "Please close the door behind you", "There is a hole in my sock"} {
+		for _, voice := range []string{"slt", "awb"} {
+			if got := assess(t, flite(t, voice, text, "--setf", "duration_stretch=0.7"), text); got.Scores.Integrity != 100 {
+				t.Errorf("%s reads %q fast: integrity %d, want 100: %+v", voice, text, got.Scores.Integrity, got.Words)
+			}
 		}
 	}
 }

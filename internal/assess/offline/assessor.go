@@ -99,9 +99,9 @@ func explain(dir string, err error) error {
 
 // Assess scores 16 kHz mono samples against a text that evaluation.CheckText accepted. It waits for a free worker.
 //
-// The error is a [*evaluation.Refusal] when the recording cannot be scored: no-speech, too-short, text-mismatch,
-// invalid-text for a word without pronunciation, unsupported-language, assessor-unavailable when too many wait or it takes longer
-// than [Config].Timeout. The same samples and text always give the same assessment.
+// The error is a [*evaluation.Refusal] when the recording cannot be scored: no-speech, too-noisy, text-mismatch,
+// invalid-text for a word without pronunciation, unsupported-language, assessor-unavailable when too many wait, for longer than
+// [Config].QueueWait, or scoring takes longer than [Config].Timeout. The same samples and text always give the same assessment.
 func (a *Assessor) Assess(ctx context.Context, samples []int16, text, language string) (*evaluation.Assessment, error) {
 	if language != "en-US" {
 		return nil, evaluation.Refuse("unsupported-language", "The language is not supported. Supported: en-US.")
@@ -170,9 +170,8 @@ func (w *worker) assess(ctx context.Context, samples []int16, text string, words
 	if err != nil {
 		return nil, err
 	}
-	if err := w.judge(ctx, r, w.scores); err != nil {
+	if err := w.judge(ctx, r, w.scores, part.background); err != nil {
 		return nil, err
 	}
-	r.dropUnspoken()
 	return w.score(r, text, part.offset, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
 }

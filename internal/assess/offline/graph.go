@@ -26,6 +26,7 @@ type node struct {
 type joint struct {
 	skipFrom int32   // joint before the word that ends here, or -1
 	skipCost float32 // what leaving that word out costs
+	moreCost float32 // the same when the word before is left out as well
 }
 
 // graph is everything that may be heard for a target text: words in order, each in any of its pronunciations or left out,
@@ -36,8 +37,8 @@ type graph struct {
 	nodes  []node
 	joints []joint
 	speech []uint16 // senones of phones that are not silence or noise
-	// skipCosts is what leaving out each word takes from the log likelihood.
-	skipCosts []float32
+	// wordEnds is the joint after each word.
+	wordEnds []int32
 }
 
 func newGraph(m *acoustic.Model, words []lexicon.Word, t *tuning) *graph {
@@ -94,10 +95,18 @@ func (g *graph) addWord(start, word int32, w lexicon.Word) int32 {
 	for _, last := range ends {
 		g.lead(last, end)
 	}
-	cost := g.tuning.skipCost + g.tuning.skipCostPhone*float32(shortest(w.Readings))
-	g.joints[end].skipFrom, g.joints[end].skipCost = start, cost
-	g.skipCosts = append(g.skipCosts, cost)
+	g.joints[end] = joint{start, g.tuning.skipCost, g.tuning.skipMore * g.tuning.skipCost}
+	g.wordEnds = append(g.wordEnds, end)
 	return end
+}
+
+// skipCost is what leaving a word out takes from the log likelihood.
+func (g *graph) skipCost(word int) float32 { return g.joints[g.wordEnds[word]].skipCost }
+
+// raiseSkip makes leaving a word out cost more.
+func (g *graph) raiseSkip(word int, first, more float32) {
+	j := &g.joints[g.wordEnds[word]]
+	j.skipCost, j.moreCost = j.skipCost+first, j.moreCost+more
 }
 
 func (g *graph) lead(nodes []int32, j int32) {

@@ -50,16 +50,32 @@ type reading struct {
 
 // read aligns a text with scored frames and measures every phone.
 func (w *worker) read(ctx context.Context, words []lexicon.Word, scores []float32) (*reading, error) {
-	g := newGraph(w.model, words, w.tuning)
-	path, aligned, err := w.aligner.align(ctx, g, scores)
-	if err != nil {
-		return nil, err
-	}
 	phones, free, err := w.listener.listen(ctx, w.model, scores, w.tuning.changeCost)
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{frames: len(scores) / w.model.Senones(), words: make([]spokenWord, len(words)), heard: phones, likelihood: aligned, free: free}
+	g := newGraph(w.model, words, w.tuning)
+	follow := func() (*reading, error) {
+		r, err := w.follow(ctx, g, words, scores)
+		if err == nil {
+			r.heard, r.free = phones, free
+		}
+		return r, err
+	}
+	r, err := follow()
+	if err == nil && w.reconsider(g, r) {
+		r, err = follow()
+	}
+	return r, err
+}
+
+// follow aligns a graph with scored frames and measures every phone.
+func (w *worker) follow(ctx context.Context, g *graph, words []lexicon.Word, scores []float32) (*reading, error) {
+	path, aligned, err := w.aligner.align(ctx, g, scores)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{frames: len(scores) / w.model.Senones(), words: make([]spokenWord, len(words)), likelihood: aligned}
 	for i := range words {
 		r.words[i].Word = words[i]
 	}
@@ -70,7 +86,7 @@ func (w *worker) read(ctx context.Context, words []lexicon.Word, scores []float3
 	for i := range r.words {
 		w.measure(r.words[i].phones, scores)
 		if len(r.words[i].phones) == 0 {
-			r.skipped += g.skipCosts[i]
+			r.skipped += g.skipCost(i)
 		}
 	}
 	return r, nil
@@ -145,6 +161,12 @@ const (
 // allow sets by how much noise, a bad microphone or an unusual voice shifted all phones of a recording: a learner's phones
 // are mostly right, so a low median is not the learner's doing.
 func (r *reading) allow(evidence float64) {
+	sure := (evidence - doubtfulEvidence) / (sureEvidence - doubtfulEvidence)
+	r.allowance = r.shortfall() * min(max(sure, 0), 1)
+}
+
+// shortfall is by how much the median goodness of the phones is below the usual one, at most mostAllowance; 0 for few phones.
+func (r *reading) shortfall() float64 {
 	var ratios []float64
 	for i := range r.words {
 		for _, p := range r.words[i].phones {
@@ -152,39 +174,8 @@ func (r *reading) allow(evidence float64) {
 		}
 	}
 	if len(ratios) < enoughPhones {
-		return
+		return 0
 	}
 	slices.Sort(ratios)
-	sure := (evidence - doubtfulEvidence) / (sureEvidence - doubtfulEvidence)
-	r.allowance = min(max(usualRatio-ratios[len(ratios)/2], 0), mostAllowance) * min(max(sure, 0), 1)
-}
-
-const (
-	// A word that was squeezed into the shortest time the model allows (three frames a phone) and fits badly was not
-	// spoken. Measured: half of the absent words that the search kept have 3.0 frames a phone and a mean goodness below
-	// -3.5; of the words that are there one in a hundred has a mean below -1.7.
-	squeezedFrames = 3.7
-	squeezedRatio  = -2.5
-)
-
-// dropUnspoken takes their phones from words that were only squeezed in.
-func (r *reading) dropUnspoken() {
-	for i := range r.words {
-		w := &r.words[i]
-		if len(w.phones) == 0 {
-			continue
-		}
-		n := float64(len(w.phones))
-		if float64(w.span().frames()) <= squeezedFrames*n && meanRatio(w.phones)+r.allowance < squeezedRatio {
-			w.phones = nil
-		}
-	}
-}
-
-func meanRatio(phones []spokenPhone) float64 {
-	var sum float64
-	for _, p := range phones {
-		sum += p.goodness.ratio
-	}
-	return sum / float64(len(phones))
+	return min(max(usualRatio-ratios[len(ratios)/2], 0), mostAllowance)
 }

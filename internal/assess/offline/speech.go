@@ -32,6 +32,8 @@ type speech struct {
 	samples []float32
 	offset  int    // of its first frame in the recording, in frames
 	near    []bool // by frame: speech or close to it
+	// background is how far the quietest tenth of the recording is below the loud frames, in dB.
+	background float64
 }
 
 // findSpeech crops a recording to its speech. It reports false when it holds nothing but digital silence or is shorter than
@@ -41,7 +43,7 @@ func findSpeech(dst []float32, samples []int16) (speech, bool) {
 	if len(levels) < 2 {
 		return speech{}, false
 	}
-	threshold, loud := speechThreshold(levels)
+	threshold, loud, quiet := speechThreshold(levels)
 	if math.IsInf(loud, -1) {
 		return speech{}, false
 	}
@@ -60,7 +62,7 @@ func findSpeech(dst []float32, samples []int16) (speech, bool) {
 		}
 	}
 	first, last = max(0, first-cropMargin), min(len(levels)-1, last+cropMargin)
-	s := speech{offset: first, near: near[first : last+1]}
+	s := speech{offset: first, near: near[first : last+1], background: loud - quiet}
 	cropped := samples[first*acoustic.FrameShift : min(len(samples), (last+1)*acoustic.FrameShift)]
 	s.samples = dither(dst, cropped, math.Pow(10, (loud+ditherLevel)/20))
 	return s, true
@@ -84,12 +86,12 @@ func frameLevels(samples []int16) []float64 {
 	return levels
 }
 
-// speechThreshold gives the level from which a frame is speech, and the level of the loud ones.
-func speechThreshold(levels []float64) (threshold, loud float64) {
+// speechThreshold gives the level from which a frame is speech, and the levels of the loud ones and of the quietest tenth.
+func speechThreshold(levels []float64) (threshold, loud, quiet float64) {
 	sorted := slices.Sorted(slices.Values(levels))
 	loud = sorted[max(0, len(sorted)-loudFrames)]
-	quiet := sorted[len(sorted)/10]
-	return max(loud-speechRange, min(quiet+noiseDistance, loud-leastRange)), loud
+	quiet = sorted[len(sorted)/10]
+	return max(loud-speechRange, min(quiet+noiseDistance, loud-leastRange)), loud, quiet
 }
 
 // dither copies samples and adds noise of an effective amplitude, at least one step. The noise is always the same.

@@ -16,6 +16,12 @@ const (
 	// leastEvidence is what a recording has at least to be one of the text. It is below 0, where both are equally likely,
 	// because a learner who is refused is worse off than one who read another text and gets a low score.
 	leastEvidence = -1.0
+	// Below noisyEvidence a recording whose speech stands out from its background by less than noisyRange, in dB, is refused for
+	// the noise: whatever was read, it cannot be told. Measured, noise at 15 dB gives a range of 16 to 19, at 10 dB 11 to 15.
+	noisyEvidence = 0.5
+	noisyRange    = 19
+	// leastFrames is how much recording it takes to see the background: a word that was cut off tightly shows none.
+	leastFrames = 80
 	// A text of fewer phones than fewPhones needs shortEvidence only, if the order of its sounds speaks for it at all: one
 	// wrong sound is a large part of it. Measured on minimal pairs ("wary" for "very"): evidence down to -1.9, order from 0.45.
 	fewPhones     = 6
@@ -28,7 +34,7 @@ const (
 )
 
 // judge refuses a recording that cannot be scored against the text, and makes allowance for its circumstances.
-func (w *worker) judge(ctx context.Context, r *reading, scores []float32) error {
+func (w *worker) judge(ctx context.Context, r *reading, scores []float32, background float64) error {
 	speech := r.speechFrames(w.model)
 	if speech < leastSpeech || r.matched() == 0 && !r.vowels(w.model) {
 		return evaluation.Refuse("no-speech", "No speech was found in the recording. Speak close to the microphone and try again.")
@@ -43,6 +49,9 @@ func (w *worker) judge(ctx context.Context, r *reading, scores []float32) error 
 	if r.phones() < fewPhones && order >= shortOrder {
 		least = shortEvidence
 	}
+	if noisy := background < noisyRange && r.frames >= leastFrames; noisy && evidence < noisyEvidence {
+		return evaluation.Refuse("too-noisy", "There is too much noise to follow the reading. Find a quieter place or move closer to the microphone, and record again.")
+	}
 	if evidence < least {
 		return evaluation.Refuse("text-mismatch", "The recording does not sound like the target text. Read the text as it is shown, in a quiet place, and try again.")
 	}
@@ -50,15 +59,15 @@ func (w *worker) judge(ctx context.Context, r *reading, scores []float32) error 
 	return nil
 }
 
-// evidence is the logarithm of the odds that the recording is one of the text, from three numbers: the share of the frames
-// with speech that matching words cover; how far the order of the sounds matters; and how much worse than the best
-// sequence of any phones the text explains those frames, each in nats a frame. The weights are those of a logistic
-// regression over 796 recordings (docs/scoring.md), rounded.
+// evidence is the logarithm of the odds that the recording is one of the text, from four numbers: the share of the frames
+// with speech that matching words cover; the share of the text that was found at all; how far the order of the sounds matters; and
+// how much worse than the best sequence of any phones the text explains those frames, each in nats a frame. The weights are those of
+// a logistic regression (docs/scoring.md), rounded.
 func (r *reading) evidence(order, speech float64) float64 {
 	covered := min(float64(r.matched())/speech, 1)
 	order = min(max(order, -1), 3)
 	gap := min(max(float64(r.free-r.likelihood-r.skipped)/speech, -0.5), 5)
-	return 0.7 + 2.5*covered + 0.9*order - 1.8*gap
+	return -2.6 + 3.6*covered + 5.6*r.found() + 3.1*order - 3.1*gap
 }
 
 // vowels reports whether the free recognition hears any vowel; noises and knocks have none.
@@ -73,6 +82,17 @@ func (r *reading) phones() int {
 		n += shortest(r.words[i].Readings)
 	}
 	return n
+}
+
+// found is the share of the text's phones in words that were not left out.
+func (r *reading) found() float64 {
+	n := 0
+	for i := range r.words {
+		if len(r.words[i].phones) > 0 {
+			n += shortest(r.words[i].Readings)
+		}
+	}
+	return float64(n) / float64(max(r.phones(), 1))
 }
 
 // matched counts the frames of words that match the recording.
