@@ -11,11 +11,11 @@ build_go = CGO_ENABLED=0 $(GO) build -trimpath
 modules = . bench $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo build test test-fast lint fmt bench bench-go chaos migrate verify clean
+.PHONY: help setup run demo build test test-fast lint fmt bench bench-go chaos speech-report calibrate migrate verify clean
 .DELETE_ON_ERROR:
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing on this machine (PostgreSQL, Redis, speech tools)
 	@scripts/setup.sh
@@ -62,6 +62,12 @@ bench-go: ## run the packages' own benchmarks (BENCHTIME=1s)
 chaos: setup build ## break everything for FOR=9m while evaluations run (SEED=n repeats a run's faults; logs in dist/chaos)
 	@mkdir -p dist/chaos
 	@CGO_ENABLED=0 $(GO) test -count 1 -v -timeout 0 -artifacts -outputdir $(CURDIR)/dist/chaos ./internal/chaos -for $(or $(FOR),9m) -seed $(or $(SEED),0)
+
+speech-report: bin/oktalk ## measure the assessor on generated recordings, 5 minutes at first; writes docs/speech-report.md (SEED=1)
+	@bin/oktalk speech-report --seed $(or $(SEED),1)
+
+calibrate: bin/oktalk ## fit the phones' scores to generated recordings (SEED=1); LABELLED=DIR for recordings that teachers labelled
+	@bin/oktalk calibrate --seed $(or $(SEED),1) $(if $(LABELLED),--labelled "$(LABELLED)")
 
 migrate: bin/oktalk ## bring the database of DATABASE_URL up to date
 	@bin/oktalk migrate up

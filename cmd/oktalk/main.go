@@ -10,6 +10,7 @@
 //	oktalk explain  tells an evaluation's history
 //	oktalk keys     makes, lists and revokes API keys
 //	oktalk migrate  changes the database's schema
+//	oktalk speech-report, oktalk calibrate  measure and fit the offline assessor
 //
 // See oktalk --help for all commands.
 package main
@@ -67,6 +68,8 @@ defaults fit the servers that "oktalk dev" starts.`,
 		newExplainCommand(getenv),
 		newKeysCommand(getenv),
 		newMigrateCommand(getenv),
+		newSpeechReportCommand(getenv),
+		newCalibrateCommand(getenv),
 	)
 	return root
 }

@@ -1,16 +1,13 @@
 package corpus_test
 
 import (
-	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"oktalk/internal/assess/corpus"
 	"oktalk/internal/assess/offline/lexicon"
@@ -119,11 +116,13 @@ func TestSameSeedSamePlan(t *testing.T) {
 	t.Parallel()
 	m := setup(t, "")
 	one, same, other := plan(t, m, 1), plan(t, m, 1), plan(t, m, 2)
-	opt := cmpopts.IgnoreUnexported(corpus.Recording{})
-	if diff := cmp.Diff(one, same, opt); diff != "" {
-		t.Errorf("second plan (-first +second):\n%s", diff)
+	equal := func(a, b []corpus.Recording) bool {
+		return slices.EqualFunc(a, b, func(a, b corpus.Recording) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
 	}
-	if cmp.Equal(one, other, opt) {
+	if !equal(one, same) {
+		t.Error("the same seed gives another plan")
+	}
+	if equal(one, other) {
 		t.Error("another seed gives the same plan")
 	}
 }
@@ -290,7 +289,7 @@ func TestMissingProgramsAreNamed(t *testing.T) { //nolint:paralleltest // it cha
 	d := dictionary(t)
 	t.Setenv("PATH", t.TempDir())
 	_, err := corpus.NewMaker(t.Context(), corpus.Config{Dictionary: d})
-	if err == nil || !bytes.Contains([]byte(err.Error()), []byte("flite")) || !bytes.Contains([]byte(err.Error()), []byte("espeak-ng")) {
+	if err == nil || !strings.Contains(err.Error(), "flite") || !strings.Contains(err.Error(), "espeak-ng") {
 		t.Errorf("NewMaker without programs = %v, want both named", err)
 	}
 }

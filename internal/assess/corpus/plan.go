@@ -21,7 +21,7 @@ type shares struct {
 	omission                             int // for each position
 	extra                                int // for each of insertion, repetition, hesitation
 	otherWord, otherText, otherSingle    int
-	conditions, harmless                 int // for each condition: so many right readings, and so many with a wrong phone
+	conditions, harmless                 int // for each condition: so many right readings, and at least as many with a wrong phone
 }
 
 func sharesOf(v Voice) shares {
@@ -31,12 +31,12 @@ func sharesOf(v Voice) shares {
 	case v.Shift != 1:
 		return shares{
 			right: 12, rightByLexicon: 6, rightByPhones: 6, byLexicon: 1, random: 4, several: 6,
-			omission: 2, extra: 2, otherWord: 2, otherText: 4, otherSingle: 2, conditions: 1, harmless: 1,
+			omission: 2, extra: 2, otherWord: 2, otherText: 4, otherSingle: 2, conditions: 2, harmless: 1,
 		}
 	default:
 		return shares{
 			right: 24, rightByLexicon: 12, rightByPhones: 12, byLexicon: 2, byPhones: 1, random: 10, several: 16,
-			omission: 4, extra: 5, otherWord: 6, otherText: 8, otherSingle: 4, conditions: 3, harmless: 2,
+			omission: 4, extra: 5, otherWord: 6, otherText: 8, otherSingle: 4, conditions: 5, harmless: 2,
 		}
 	}
 }
@@ -381,20 +381,27 @@ func (p *planner) planSeveral(v Voice, n int) {
 	}
 }
 
+// planConditions adds copies in other conditions: the same readings in each, so that conditions compare.
 func (p *planner) planConditions(v Voice, clean []Recording, n shares) {
-	if n.conditions > 0 {
-		right, wrong := only(clean, Right, ByText), only(clean, Substitution, ByLexicon)
-		for _, c := range Hard() {
-			rng := p.draw(v, string(c))
-			p.copies(c, rng, right, n.conditions)
-			p.copies(c, rng, wrong, n.conditions+1)
-		}
-		for _, c := range Harmless() {
-			rng := p.draw(v, string(c))
-			p.copies(c, rng, right, n.harmless)
-			p.copies(c, rng, wrong, 1)
+	for _, part := range []struct {
+		conditions   []Condition
+		right, wrong int
+	}{{Hard(), n.conditions, 2 * n.conditions}, {Harmless(), n.harmless, n.harmless}} {
+		rng := p.draw(v, "conditions "+string(part.conditions[0]))
+		some := draw(rng, only(clean, Right, ByText), part.right)
+		some = append(some, draw(rng, only(clean, Substitution, ByLexicon), part.wrong)...)
+		for _, c := range part.conditions {
+			p.copies(c, rng, some)
 		}
 	}
+}
+
+func draw(rng *rand.Rand, of []Recording, n int) []Recording {
+	out := make([]Recording, 0, n)
+	for _, i := range rng.Perm(len(of))[:min(n, len(of))] {
+		out = append(out, of[i])
+	}
+	return out
 }
 
 func only(all []Recording, kind Kind, method Method) []Recording {
@@ -407,10 +414,9 @@ func only(all []Recording, kind Kind, method Method) []Recording {
 	return out
 }
 
-// copies adds some of these recordings in another condition.
-func (p *planner) copies(c Condition, rng *rand.Rand, of []Recording, n int) {
-	for _, i := range rng.Perm(len(of))[:min(n, len(of))] {
-		r := of[i]
+// copies adds recordings in another condition.
+func (p *planner) copies(c Condition, rng *rand.Rand, of []Recording) {
+	for _, r := range of {
 		r.Twin, r.Condition, r.recipe.Condition, r.recipe.Noise = r.ID, c, c, rng.Uint64()
 		r.ID += " " + string(c)
 		p.all = append(p.all, r)
