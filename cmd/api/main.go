@@ -113,7 +113,16 @@ func newAssessor(cfg settings.API, log *slog.Logger) (intake.Assessor, error) {
 	if yes, err := instant.Chosen("ASSESSOR", cfg.Scorer, "offline", log); yes || err != nil {
 		return instant.Assessor{}, err
 	}
-	return offline.New(cfg.Assessor, lts.New(log), log)
+	a, err := offline.New(cfg.Assessor, lts.New(log), log)
+	return offlineAssessor{a}, err
+}
+
+// offlineAssessor scores with the offline assessor, which judges by one table whatever the learner's native language.
+type offlineAssessor struct{ *offline.Assessor }
+
+// Assess implements [intake.Assessor].
+func (a offlineAssessor) Assess(ctx context.Context, r evaluation.AssessRequest) (*evaluation.Assessment, error) {
+	return a.Assessor.Assess(ctx, r.Samples, r.Text, r.Language)
 }
 
 // outlast lets a part go on for a while after the others: what clients see, until load balancers have noticed that it will end.

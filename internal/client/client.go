@@ -84,6 +84,7 @@ type Recording struct {
 	Language         string
 	Category         string
 	FeedbackLanguage string
+	NativeLanguage   string // of the learner, a BCP 47 tag
 	Demo             string
 	IdempotencyKey   string
 }
@@ -117,6 +118,7 @@ func (rec Recording) form() (contentType string, body *bytes.Buffer, err error) 
 		{"language", rec.Language},
 		{"category", rec.Category},
 		{"feedback_language", rec.FeedbackLanguage},
+		{"native_language", rec.NativeLanguage},
 		{"demo", rec.Demo},
 	}
 	for _, f := range fields {

@@ -17,9 +17,9 @@ const StackFile = ".oktalk/dev.json"
 
 // Stack is a development stack that is up, as it describes itself in [StackFile].
 type Stack struct {
-	URL         string   `json:"url"`
-	Key         string   `json:"key"` // of the demo user
-	DatabaseURL string   `json:"database_url"`
+	URL         string `json:"url"`
+	Key         string `json:"key"` // of the demo user
+	DatabaseURL string `json:"database_url"`
 	// Environment is where the other stores are, by the names of settings.
 	Environment map[string]string `json:"environment"`
 	Metrics     []string          `json:"metrics"` // URLs

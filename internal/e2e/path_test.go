@@ -304,4 +304,11 @@ func TestRepeatedPostMakesOneEvaluation(t *testing.T) {
 			break
 		}
 	}
+	c := s.client(t, key, 0)
+	if err := c.Delete(t.Context(), ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.Create(t.Context(), rec); !errors.Is(err, evaluation.ErrNotFound) {
+		t.Errorf("the same POST after DELETE = %s, %v, want not found: what was deleted stays deleted", v.ID, err)
+	}
 }

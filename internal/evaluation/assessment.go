@@ -61,6 +61,15 @@ const (
 	WordInsertion        WordError = "insertion" // spoken, not in the text: no score
 )
 
+// AssessRequest is a recording to score.
+type AssessRequest struct {
+	Samples  []int16 // 16 kHz, mono
+	Text     string  // what was to be said, in plain form; [CheckText] accepted it
+	Language string  // of the text, "en-US"
+	// NativeLanguage is what the learner grew up with, as a BCP 47 tag; empty: not said. One that the assessor does not know changes nothing.
+	NativeLanguage string
+}
+
 // Assessment is what an assessor measured.
 type Assessment struct {
 	Assessor string // "offline" or a vendor's name

@@ -67,6 +67,7 @@ type Evaluation struct {
 	Language         string // of the target text, "en-US"
 	Category         Category
 	FeedbackLanguage string // "en" or "zh-CN"
+	NativeLanguage   string // what the learner grew up with, a BCP 47 tag, "zh"; empty: not said
 	DemoMode         DemoMode
 	Recording        Recording
 	Assessment       *Assessment // nil until scored

@@ -16,6 +16,7 @@ type View struct {
 	Language         string         `json:"language" doc:"Language of the target text" example:"en-US"`
 	Category         Category       `json:"category" enum:"word,sentence,paragraph" doc:"Length class of the target text"`
 	FeedbackLanguage string         `json:"feedback_language" doc:"Language of the coaching text" example:"en"`
+	NativeLanguage   *string        `json:"native_language" doc:"Language that the learner grew up with, as a BCP 47 tag; null if it was not said" example:"zh"`
 	Audio            AudioView      `json:"audio" doc:"The recording"`
 	Scores           *ScoresView    `json:"scores" doc:"Null until scored"`
 	Level            *Level         `json:"level" enum:"S,A,B,C" doc:"Class shown to the learner; null until scored"`
@@ -117,7 +118,7 @@ func ObjectPrefix(id string) string { return "evaluations/" + id + "/" }
 func (e *Evaluation) View() View {
 	v := View{
 		ID: e.ID, Status: e.Status, Version: e.Version, CreatedAt: e.CreatedAt.UTC().Truncate(time.Millisecond),
-		TargetText: e.TargetText, Language: e.Language, Category: e.Category, FeedbackLanguage: e.FeedbackLanguage,
+		TargetText: e.TargetText, Language: e.Language, Category: e.Category, FeedbackLanguage: e.FeedbackLanguage, NativeLanguage: orNil(e.NativeLanguage),
 		Audio:    AudioView{DurationMS: e.Recording.Duration.Milliseconds(), Format: e.Recording.Format},
 		Feedback: e.feedbackView(), Demo: e.demoView(), Degraded: e.degradedView(),
 		Progress:         ProgressView{Percent: e.Percent(), Stage: orNil(e.CurrentStage()), WaitingFor: orNil(e.WaitingFor)},

@@ -120,6 +120,7 @@ func formBody() *huma.RequestBody {
 		"language":          "Language of the target text",
 		"category":          "Length class of the target text; inferred if absent",
 		"feedback_language": "Language of the coaching text",
+		"native_language":   "Language that the learner grew up with, as a BCP 47 tag: what is easily confused depends on it. One that is not known is no error",
 		"demo":              "When a model reading is made; auto: when the overall score is below 90",
 	}
 	schema := &huma.Schema{Type: huma.TypeObject, Required: []string{"audio", "target_text"}, Properties: map[string]*huma.Schema{
@@ -130,6 +131,7 @@ func formBody() *huma.RequestBody {
 	}
 	schema.Properties["target_text"].MaxLength = &limit
 	schema.Properties["target_text"].Examples = []any{"I like apples"}
+	schema.Properties["native_language"].Examples = []any{"zh"}
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: schema}}}
 }
 

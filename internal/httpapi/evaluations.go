@@ -36,7 +36,7 @@ func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
 
 // createInput holds on to the request: the handler reads its body itself.
 type createInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" doc:"1 to 255 printable ASCII characters, remembered for 24 hours: a repeated request with the same key and content gives the first one's evaluation"`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"1 to 255 printable ASCII characters, remembered for 24 hours: a repeated request with the same key and content gives the first one's evaluation, and 404 once that was deleted"`
 	Traceparent    string `header:"Traceparent" hidden:"true"`
 
 	raw huma.Context
@@ -103,7 +103,7 @@ func intakeRequest(in *createInput) (intake.Request, error) {
 	}
 	req := intake.Request{
 		Audio: f.audio, TargetText: f.fields["target_text"], Language: f.fields["language"], Category: evaluation.Category(f.fields["category"]),
-		FeedbackLanguage: f.fields["feedback_language"], DemoMode: evaluation.DemoMode(f.fields["demo"]), IdempotencyKey: in.IdempotencyKey,
+		FeedbackLanguage: f.fields["feedback_language"], NativeLanguage: f.fields["native_language"], DemoMode: evaluation.DemoMode(f.fields["demo"]), IdempotencyKey: in.IdempotencyKey,
 	}
 	if traceparentPattern.MatchString(in.Traceparent) {
 		req.Traceparent = in.Traceparent

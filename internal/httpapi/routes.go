@@ -22,7 +22,7 @@ func addRoutes(api huma.API, d Deps) {
 		Summary: "Evaluate a recording", Tags: []string{"evaluations"}, Description: createDescription,
 	}, createEvaluation(d.Intake, d.Tickets, d.Log),
 		"invalid-request", "unauthorized", "audio-too-large", "unsupported-audio", "no-speech", "too-quiet", "too-noisy", "clipped", "too-short",
-		"too-long", "text-mismatch", "invalid-text", "unsupported-language", "idempotency-conflict", "idempotency-mismatch",
+		"too-long", "text-mismatch", "invalid-text", "unsupported-language", "not-found", "idempotency-conflict", "idempotency-mismatch",
 		"assessor-unavailable", "unavailable")
 	add(api, d, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/evaluations", OperationID: "list-evaluations", Middlewares: key,

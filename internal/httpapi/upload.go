@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/language"
+
 	"oktalk/internal/evaluation"
 )
 
@@ -41,6 +43,7 @@ var formFields = []field{
 	{name: "category", allowed: []string{"", "word", "sentence", "paragraph"}},
 	{name: "feedback_language", fallback: "en", allowed: []string{"en", "zh-CN"}},
 	{name: "demo", fallback: "auto", allowed: []string{"auto", "always", "never"}},
+	{name: "native_language"},
 }
 
 // readRequest reads the form from a request. Errors are problems.
@@ -162,8 +165,31 @@ func (f form) complete() (form, error) {
 				known.name, known.allowed[len(known.allowed)-1])
 		}
 	}
+	native, err := languageTag(f.fields["native_language"])
+	if err != nil {
+		return form{}, invalid(`The field "native_language" must be a BCP 47 language tag, such as zh, yue or pt-BR; it is %q.`, short(f.fields["native_language"]))
+	}
+	f.fields["native_language"] = native
 	return f, nil
 }
+
+// languageTag brings a BCP 47 tag into its usual form. One that is well-formed and unknown stays as it is.
+func languageTag(tag string) (string, error) {
+	if tag == "" {
+		return "", nil
+	}
+	known, err := language.Parse(tag)
+	if _, unknown := errors.AsType[language.ValueError](err); unknown && len(tag) <= maxLanguageTag {
+		return tag, nil
+	}
+	if err != nil || len(tag) > maxLanguageTag {
+		return "", errors.New("malformed language tag")
+	}
+	return known.String(), nil
+}
+
+// maxLanguageTag is the room that RFC 5646, section 4.4.1, recommends for a tag.
+const maxLanguageTag = 35
 
 func audioTooLarge() *Problem {
 	return problem("audio-too-large", fmt.Sprintf("The recording is larger than %d MB. Send it compressed, for example as Opus, or shorter.", maxAudioBytes>>20))

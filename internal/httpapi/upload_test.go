@@ -191,6 +191,27 @@ func TestUploadCutOff(t *testing.T) {
 	}
 }
 
+func TestNativeLanguage(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	var got string
+	w.create = func(_ context.Context, req intake.Request) (*evaluation.Evaluation, bool, error) {
+		got = req.NativeLanguage
+		return sample(), false, nil
+	}
+	h := w.handler(t)
+	for tag, want := range map[string]string{"": "", "zh": "zh", "YUE": "yue", "pt-br": "pt-BR", "xx-Latn": "xx-Latn"} {
+		if answer := do(h, post(audioPart, textPart, part{"native_language", "", tag})); answer.Code != 201 || got != want {
+			t.Errorf("native_language %q = %d with %q, want 201 with %q", tag, answer.Code, got, want)
+		}
+	}
+	for _, tag := range []string{"Mandarin Chinese", "z", "zh_", strings.Repeat("zh-", 20) + "x"} {
+		if p := wantProblem(t, do(h, post(audioPart, textPart, part{"native_language", "", tag})), 400, "invalid-request"); !strings.Contains(p.Detail, "BCP 47") {
+			t.Errorf("native_language %q: %q", tag, p.Detail)
+		}
+	}
+}
+
 func TestUploadHints(t *testing.T) {
 	t.Parallel()
 	h := newWorld().handler(t)

@@ -12,7 +12,8 @@
 //
 // A request takes a place before its recording is read ([Service.Admit], [Config].Max), so that memory is bounded; one that finds none
 // is refused at once. As many recordings are decoded at a time as there are cores, and as many are scored (package
-// assess/offline). Decoding and scoring with all waiting take at most 45 s.
+// assess/offline). A request waits for 5 s at most to be decoded, and for 3 s (a setting) to be scored;
+// with all that decoding and scoring take at most 45 s.
 //
 // # When it is refused or fails
 //

@@ -12,11 +12,13 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 
 	"oktalk/internal/audio"
 	"oktalk/internal/evaluation"
+	"oktalk/internal/plaintext"
 	"oktalk/internal/telemetry"
 )
 
@@ -33,6 +35,9 @@ const (
 	// workTimeout bounds decoding and scoring with all waiting for a turn. With it a request that took its whole minute to arrive is
 	// still answered within the server's two; halved, a full queue of the longest recordings would be refused after its work.
 	workTimeout = 45 * time.Second
+	// decodeWait is how long a recording may wait to be decoded, which takes a tenth of a second each. Halved, a full house of slow
+	// formats would be refused on a busy machine; doubled, clients would wait longer than they do for a score.
+	decodeWait = 5 * time.Second
 	// retryAfter is what a request is told that finds the house full: recordings come and go within about that time.
 	retryAfter = 2 * time.Second
 	defaultMax = 64
@@ -57,9 +62,9 @@ func (c Config) Validate() error {
 
 // Assessor scores an utterance.
 type Assessor interface {
-	// Assess scores 16 kHz mono samples against the text. The error is a [*evaluation.Refusal] when the recording cannot be
+	// Assess scores a recording against a text. The error is a [*evaluation.Refusal] when the recording cannot be
 	// scored (text-mismatch and the like) or the assessor is down or too busy (assessor-unavailable).
-	Assess(ctx context.Context, samples []int16, text, language string) (*evaluation.Assessment, error)
+	Assess(ctx context.Context, r evaluation.AssessRequest) (*evaluation.Assessment, error)
 }
 
 // Decoder reads a recording of any supported format.
@@ -89,7 +94,8 @@ type Evaluations interface {
 // Idempotency remembers which request made what.
 type Idempotency interface {
 	// Reserve claims a key. It returns the id of what the first request made, or an empty one if this is the first. Errors:
-	// [evaluation.ErrIdempotencyConflict] while the first runs, [evaluation.ErrIdempotencyMismatch] for other content.
+	// [evaluation.ErrIdempotencyConflict] while the first runs, [evaluation.ErrIdempotencyMismatch] for other content,
+	// [evaluation.ErrNotFound] when what the first made was deleted.
 	Reserve(ctx context.Context, userID, key string, fingerprint []byte) (evaluationID string, err error)
 	// Extend says that the request still runs. A key that was not extended for ten seconds may be claimed by another request.
 	Extend(ctx context.Context, userID, key string) error
@@ -112,10 +118,11 @@ type Deps struct {
 type Request struct {
 	UserID           string
 	Audio            []byte
-	TargetText       string
+	TargetText       string              // as written; its plain form is scored
 	Language         string              // of the target text, "en-US"
 	Category         evaluation.Category // empty: inferred from the text
 	FeedbackLanguage string              // "en" or "zh-CN"
+	NativeLanguage   string              // what the learner grew up with, a BCP 47 tag; empty: not said
 	DemoMode         evaluation.DemoMode
 	IdempotencyKey   string // empty: none
 	Traceparent      string // may be empty
@@ -162,7 +169,7 @@ func busy(message string) error {
 // that after ErrUnavailable from the transaction itself it may be; the same idempotency key tells. The caller holds a place
 // ([Service.Admit]).
 func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evaluation, replayed bool, err error) {
-	if req.TargetText, err = evaluation.CheckText(req.TargetText, req.Language); err != nil {
+	if req.TargetText, err = checkText(req.TargetText, req.Language); err != nil {
 		return nil, false, err
 	}
 	if req.Category == "" {
@@ -174,12 +181,16 @@ func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evalua
 		return e, false, err
 	}
 	id, err := s.d.Idempotency.Reserve(ctx, req.UserID, req.IdempotencyKey, fingerprint(req, digest[:]))
-	if err != nil {
-		return nil, false, fmt.Errorf("reserve idempotency key: %w", err)
-	}
-	if id != "" {
+	if err == nil && id != "" {
 		e, err = s.d.Evaluations.Get(ctx, req.UserID, id)
-		return e, true, err
+	}
+	switch {
+	case errors.Is(err, evaluation.ErrNotFound):
+		return nil, false, evaluation.Refuse("not-found", "The evaluation that this Idempotency-Key made was deleted. To evaluate the recording again, use a new key.")
+	case err != nil:
+		return nil, false, fmt.Errorf("reserve idempotency key: %w", err)
+	case id != "":
+		return e, true, nil
 	}
 	stop := s.keepKey(ctx, req)
 	defer stop()
@@ -188,6 +199,20 @@ func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evalua
 		return nil, false, err
 	}
 	return e, false, nil
+}
+
+// checkText checks the plain form of a text and returns the text as written, with its white space folded. One that is mostly invisible
+// is replaced by its plain form.
+func checkText(text, language string) (string, error) {
+	plain, err := evaluation.CheckText(plaintext.Of(text), language)
+	if err != nil {
+		return "", err
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	if utf8.RuneCountInString(text) > evaluation.MaxTextCharacters {
+		return plain, nil
+	}
+	return text, nil
 }
 
 // keepKey extends the request's idempotency key until stop is called, which waits for the last call.
@@ -251,9 +276,14 @@ func (s *Service) take(ctx context.Context, req Request, digest []byte) (*evalua
 
 // decode decodes a recording and passes it through the gate, on as many cores at once as there are.
 func (s *Service) decode(ctx context.Context, data []byte) (audio.Clip, audio.Info, error) {
+	wait, cancel := context.WithTimeout(ctx, decodeWait)
+	defer cancel()
 	select {
 	case s.decoding <- struct{}{}:
-	case <-ctx.Done():
+	case <-wait.Done():
+		if ctx.Err() == nil {
+			return audio.Clip{}, audio.Info{}, busy("Too many recordings are being taken in right now. Please try again in a moment.")
+		}
 		return audio.Clip{}, audio.Info{}, fmt.Errorf("wait to decode: %w", ctx.Err())
 	}
 	defer func() { <-s.decoding }()
@@ -275,7 +305,9 @@ func tooSlow(ctx context.Context, err error) error {
 
 // score sets the assessment. The overall score and the level are ours whoever measured the rest, so that scores compare.
 func (s *Service) score(ctx context.Context, e *evaluation.Evaluation, samples []int16) error {
-	a, err := s.d.Assessor.Assess(ctx, samples, e.TargetText, e.Language)
+	a, err := s.d.Assessor.Assess(ctx, evaluation.AssessRequest{
+		Samples: samples, Text: plaintext.Of(e.TargetText), Language: e.Language, NativeLanguage: e.NativeLanguage,
+	})
 	if err != nil {
 		return fmt.Errorf("assess %s: %w", e.ID, err)
 	}
@@ -310,7 +342,7 @@ func newEvaluation(req Request, info audio.Info, digest []byte) *evaluation.Eval
 	return &evaluation.Evaluation{
 		ID: id, UserID: req.UserID, Version: 1, CreatedAt: now, UpdatedAt: now,
 		TargetText: req.TargetText, Language: req.Language, Category: req.Category,
-		FeedbackLanguage: req.FeedbackLanguage, DemoMode: req.DemoMode,
+		FeedbackLanguage: req.FeedbackLanguage, NativeLanguage: req.NativeLanguage, DemoMode: req.DemoMode,
 		Recording: evaluation.Recording{
 			ObjectKey: evaluation.ObjectPrefix(id) + "recording." + info.Format, Format: info.Format, ContentType: info.ContentType,
 			Bytes: int64(len(req.Audio)), SHA256: digest, Duration: info.Duration,
@@ -320,9 +352,11 @@ func newEvaluation(req Request, info audio.Info, digest []byte) *evaluation.Eval
 
 // fingerprint is the same for requests that ask for the same: fields and content, not the bytes of the request.
 func fingerprint(req Request, digest []byte) []byte {
-	b, err := json.Marshal([]string{
-		req.TargetText, req.Language, string(req.Category), req.FeedbackLanguage, string(req.DemoMode), fmt.Sprintf("%x", digest),
-	})
+	fields := []string{req.TargetText, req.Language, string(req.Category), req.FeedbackLanguage, string(req.DemoMode), fmt.Sprintf("%x", digest)}
+	if req.NativeLanguage != "" { // without it as before there was one: keys live across an upgrade
+		fields = append(fields, req.NativeLanguage)
+	}
+	b, err := json.Marshal(fields)
 	if err != nil {
 		panic("marshal strings: " + err.Error()) // encoding/json cannot fail on strings
 	}

@@ -40,6 +40,7 @@ type world struct {
 	options  map[string]evaluation.CreateOptions
 	keys     map[string]*reservation
 	assessed int
+	request  evaluation.AssessRequest // the last one
 }
 
 type reservation struct {
@@ -67,15 +68,16 @@ func (w *world) check(c audio.Clip) error {
 	return nil
 }
 
-func (w *world) Assess(ctx context.Context, _ []int16, text, _ string) (*evaluation.Assessment, error) {
+func (w *world) Assess(ctx context.Context, r evaluation.AssessRequest) (*evaluation.Assessment, error) {
 	w.mu.Lock()
 	w.assessed++
+	w.request = r
 	w.mu.Unlock()
 	if w.assess != nil {
 		return w.assess(ctx)
 	}
 	a := &evaluation.Assessment{Assessor: "fake", Scores: evaluation.Scores{Accuracy: 75, Fluency: 82, Integrity: 100}}
-	for _, word := range evaluation.TextWords(text) {
+	for _, word := range evaluation.TextWords(r.Text) {
 		a.Words = append(a.Words, evaluation.Word{Text: word, Score: 75, Error: evaluation.WordCorrect})
 	}
 	return a, nil
@@ -308,6 +310,66 @@ func TestTextIsCheckedBeforeAudio(t *testing.T) {
 	if _, _, err := w.service().Create(t.Context(), r); !errors.As(err, &refusal) || refusal.Problem != "invalid-text" {
 		t.Errorf("Create = %v, want invalid-text", err)
 	}
+}
+
+// What is scored is the plain form of a text; clients see it as they wrote it.
+func TestPlainFormIsScored(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	r := request()
+	r.TargetText, r.NativeLanguage = "Ｉ like\u00a0ﬁve ap\u00adples\u200b.", "zh"
+	e, _, err := w.service().Create(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "Ｉ like ﬁve ap\u00adples\u200b."; e.TargetText != want {
+		t.Errorf("target text = %q, want %q", e.TargetText, want)
+	}
+	if w.request.Text != "I like five apples." || w.request.NativeLanguage != "zh" || e.NativeLanguage != "zh" {
+		t.Errorf("scored with %+v for native language %q", w.request, e.NativeLanguage)
+	}
+	r.TargetText = "I like apples" + strings.Repeat("\u200b", 1000)
+	if e, _, err = w.service().Create(t.Context(), r); err != nil || e.TargetText != "I like apples" {
+		t.Errorf("a text full of invisible characters = %.50q, %v, want its plain form", e.TargetText, err)
+	}
+}
+
+func TestKeyOfADeletedEvaluation(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	s := w.service()
+	e, _, err := s.Create(t.Context(), keyed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(w.stored, e.ID)
+	_, _, err = s.Create(t.Context(), keyed())
+	if refusal, ok := errors.AsType[*evaluation.Refusal](err); !ok || refusal.Problem != "not-found" || w.assessed != 1 {
+		t.Errorf("repeated after its deletion = %v after scoring %d times, want not-found and once", err, w.assessed)
+	}
+}
+
+// A recording that finds all cores decoding waits, but not for long.
+func TestWaitToDecodeIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		release := make(chan struct{})
+		w.decode = func() error { <-release; return nil }
+		s := w.service()
+		for range runtime.GOMAXPROCS(0) {
+			go func() { _, _, _ = s.Create(t.Context(), request()) }()
+		}
+		synctest.Wait()
+		began := time.Now()
+		_, _, err := s.Create(t.Context(), request())
+		if refusal, ok := errors.AsType[*evaluation.Refusal](err); !ok || refusal.Problem != "assessor-unavailable" || time.Since(began) != 5*time.Second {
+			t.Errorf("Create = %v after %v, want assessor-unavailable after 5 s", err, time.Since(began))
+		}
+		close(release)
+		synctest.Wait()
+		s.Close()
+	})
 }
 
 func TestSlowStoreIsGivenHalfASecondAfterScoring(t *testing.T) {

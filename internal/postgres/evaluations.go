@@ -19,10 +19,10 @@ func NewEvaluations(db *DB) *Evaluations { return &Evaluations{db: db} }
 
 const insertEvaluation = `
 	INSERT INTO evaluations (id, user_id, status, version, created_at, updated_at, target_text, language, category, feedback_language,
-		demo_mode, recording_key, audio_format, audio_type, audio_bytes, audio_sha256, audio_duration_ms, assessor, overall, accuracy,
+		native_language, demo_mode, recording_key, audio_format, audio_type, audio_bytes, audio_sha256, audio_duration_ms, assessor, overall, accuracy,
 		fluency, integrity, prosody, level, words, waiting_for, failure)
 	VALUES (@id, @user_id, @status, @version, @created_at, @updated_at, @target_text, @language, @category, @feedback_language,
-		@demo_mode, @recording_key, @audio_format, @audio_type, @audio_bytes, @audio_sha256, @audio_duration_ms, @assessor, @overall,
+		@native_language, @demo_mode, @recording_key, @audio_format, @audio_type, @audio_bytes, @audio_sha256, @audio_duration_ms, @assessor, @overall,
 		@accuracy, @fluency, @integrity, @prosody, @level, @words, @waiting_for, @failure)`
 
 // Create stores a new evaluation with its artifacts, the jobs that can start, what the outbox has to send, the recording if the
@@ -182,14 +182,14 @@ func deleteBatch(userID, id string) *pgx.Batch {
 	b.Queue(`
 		UPDATE evaluations SET deleted_at = now(), updated_at = now(), version = version + 1, target_text = '', recording_key = '',
 			audio_sha256 = '', assessor = NULL, overall = NULL, accuracy = NULL, fluency = NULL, integrity = NULL, prosody = NULL,
-			level = NULL, words = NULL, waiting_for = '', failure = NULL
+			level = NULL, words = NULL, native_language = '', waiting_for = '', failure = NULL
 		WHERE id = $1`, id)
 	b.Queue(`UPDATE jobs SET state = 'cancelled', updated_at = now() WHERE evaluation_id = $1 AND state = 'open'`, id)
 	b.Queue(`UPDATE jobs SET last_error = '' WHERE evaluation_id = $1 AND last_error <> ''`, id)
 	b.Queue(`UPDATE artifacts SET text = '', object_key = '', contrast_key = '', message = '', updated_at = now() WHERE evaluation_id = $1`, id)
 	b.Queue(`UPDATE stage_runs SET output = NULL, usage = NULL, error = '', input_hash = '' WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM object_spool WHERE evaluation_id = $1`, id)
-	b.Queue(`DELETE FROM idempotency_keys WHERE evaluation_id = $1`, id)
+	b.Queue(`UPDATE idempotency_keys SET evaluation_id = '', fingerprint = '' WHERE evaluation_id = $1`, id) // see Reserve
 	for _, wait := range []time.Duration{0, evaluation.LongestDeadline()} {
 		b.Queue(`
 			WITH job AS (
@@ -218,8 +218,8 @@ func (s *Evaluations) Replays(ctx context.Context, evaluationID string) (ids []s
 	return ids, err
 }
 
-// Erase removes every row of a deleted evaluation; only erase jobs that are still open stay, and go when they are settled. It may
-// be repeated. An evaluation that was not deleted is an error, and nothing is removed.
+// Erase removes every row of a deleted evaluation. Erase jobs that are still open stay, and go when they are settled. It may be
+// repeated. An evaluation that was not deleted is an error, and nothing is removed.
 func (s *Evaluations) Erase(ctx context.Context, evaluationID string) error {
 	return s.db.with(ctx, "erase evaluation "+evaluationID, func(ctx context.Context, c *pgx.Conn) error {
 		var found, deleted bool
@@ -240,7 +240,6 @@ func eraseBatch(id string) *pgx.Batch {
 	b.Queue(`DELETE FROM jobs WHERE evaluation_id = $1 AND NOT (stage = 'erase' AND state = 'open')`, id)
 	b.Queue(`DELETE FROM stage_runs WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM object_spool WHERE evaluation_id = $1`, id)
-	b.Queue(`DELETE FROM idempotency_keys WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM artifacts WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM evaluations WHERE id = $1`, id)
 	// Rows that a relay is sending are its to delete.

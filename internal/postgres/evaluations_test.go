@@ -232,8 +232,8 @@ func TestIdempotency(t *testing.T) {
 	if err := s.evaluations.Delete(ctx, s.user, e.ID); err != nil {
 		t.Fatal(err)
 	}
-	if id, err := s.idempotency.Reserve(ctx, s.user, "k", content); id != "" || err != nil {
-		t.Errorf("Reserve after Delete = %q, %v, want the key free", id, err)
+	if id, err := s.idempotency.Reserve(ctx, s.user, "k", content); !errors.Is(err, evaluation.ErrNotFound) {
+		t.Errorf("Reserve after Delete = %q, %v, want ErrNotFound", id, err)
 	}
 }
 

@@ -23,7 +23,7 @@ const reservationLimit = 10 * time.Second
 // Reserve claims a key for the caller, who then either stores a result under it ([Evaluations.Create]) or releases it. An empty id
 // means that the key is the caller's; otherwise it is the evaluation of the first request. Errors:
 // [evaluation.ErrIdempotencyConflict] while the first request runs, [evaluation.ErrIdempotencyMismatch] when it had another
-// fingerprint.
+// fingerprint, [evaluation.ErrNotFound] when its evaluation was deleted.
 func (s *Idempotency) Reserve(ctx context.Context, userID, key string, fingerprint []byte) (evaluationID string, err error) {
 	err = s.db.with(ctx, "reserve idempotency key", func(ctx context.Context, c *pgx.Conn) error {
 		evaluationID = ""
@@ -44,6 +44,8 @@ func (s *Idempotency) Reserve(ctx context.Context, userID, key string, fingerpri
 				continue
 			case err != nil:
 				return err
+			case id != nil && *id == "": // nothing else is kept of it, so that a late repetition does not bring back what was deleted
+				return evaluation.ErrNotFound
 			case !bytes.Equal(first, fingerprint):
 				return evaluation.ErrIdempotencyMismatch
 			case id == nil:

@@ -14,7 +14,7 @@ import (
 // evaluationColumns reads an evaluation with its artifacts in one statement, so both are of one moment.
 const evaluationColumns = `
 	e.id, e.user_id, e.status, e.version, e.created_at, e.updated_at, e.target_text, e.language, e.category,
-	e.feedback_language, e.demo_mode, e.recording_key, e.audio_format, e.audio_type, e.audio_bytes, e.audio_sha256,
+	e.feedback_language, e.native_language, e.demo_mode, e.recording_key, e.audio_format, e.audio_type, e.audio_bytes, e.audio_sha256,
 	e.audio_duration_ms, e.assessor, e.overall, e.accuracy, e.fluency, e.integrity, e.prosody, e.level, e.waiting_for, e.failure,
 	(SELECT json_agg(a) FROM artifacts a WHERE a.evaluation_id = e.id) AS artifacts`
 
@@ -35,6 +35,7 @@ type evaluationRow struct {
 	Language         string              `db:"language"`
 	Category         evaluation.Category `db:"category"`
 	FeedbackLanguage string              `db:"feedback_language"`
+	NativeLanguage   string              `db:"native_language"`
 	DemoMode         evaluation.DemoMode `db:"demo_mode"`
 	RecordingKey     string              `db:"recording_key"`
 	AudioFormat      string              `db:"audio_format"`
@@ -207,7 +208,7 @@ func fromEvaluation(e *evaluation.Evaluation) (pgx.NamedArgs, error) {
 	args := pgx.NamedArgs{
 		"id": e.ID, "user_id": e.UserID, "status": e.Status, "version": e.Version, "created_at": e.CreatedAt, "updated_at": e.UpdatedAt,
 		"target_text": e.TargetText, "language": e.Language, "category": e.Category, "feedback_language": e.FeedbackLanguage,
-		"demo_mode": e.DemoMode, "recording_key": rec.ObjectKey, "audio_format": rec.Format, "audio_type": rec.ContentType,
+		"native_language": storable(e.NativeLanguage, 100), "demo_mode": e.DemoMode, "recording_key": rec.ObjectKey, "audio_format": rec.Format, "audio_type": rec.ContentType,
 		"audio_bytes": rec.Bytes, "audio_sha256": nonNil(rec.SHA256), "audio_duration_ms": rec.Duration.Milliseconds(),
 		"assessor": nil, "overall": nil, "accuracy": nil, "fluency": nil, "integrity": nil, "prosody": nil, "level": nil,
 		"words": nil, "waiting_for": e.WaitingFor, "failure": e.Failure,

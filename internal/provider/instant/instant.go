@@ -34,9 +34,9 @@ func Chosen(setting, value, usual string, log *slog.Logger) (bool, error) {
 type Assessor struct{}
 
 // Assess implements what package intake needs.
-func (Assessor) Assess(_ context.Context, samples []int16, text, _ string) (*evaluation.Assessment, error) {
-	words := evaluation.TextWords(text)
-	each := time.Duration(len(samples)) * time.Second / audio.Rate / time.Duration(max(1, len(words)))
+func (Assessor) Assess(_ context.Context, r evaluation.AssessRequest) (*evaluation.Assessment, error) {
+	words := evaluation.TextWords(r.Text)
+	each := time.Duration(len(r.Samples)) * time.Second / audio.Rate / time.Duration(max(1, len(words)))
 	a := &evaluation.Assessment{Assessor: Name}
 	sum := 0
 	for i, w := range words {

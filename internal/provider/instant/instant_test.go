@@ -19,7 +19,7 @@ func TestResultsAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"apples", "I like red apples", strings.Repeat("well then ", 30)} {
 		for _, language := range []string{feedback.English, feedback.Chinese} {
-			a, err := instant.Assessor{}.Assess(t.Context(), make([]int16, 16_000), text, "en-US")
+			a, err := instant.Assessor{}.Assess(t.Context(), evaluation.AssessRequest{Samples: make([]int16, 16_000), Text: text, Language: "en-US"})
 			if err != nil || len(a.Words) != len(evaluation.TextWords(text)) || a.Scores.Overall < 50 || a.Scores.Overall > 89 {
 				t.Fatalf("Assess(%q) = %+v, %v, want a score for each word and coaching to do", text, a, err)
 			}
