@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
@@ -167,8 +169,16 @@ func (c *Comparison) Write(w io.Writer) error {
 	_, _ = fmt.Fprintf(t, "SCORED\t%d recordings\t%d refused\t%d with other words\n\n", c.Recordings, c.Refused, c.Unpaired) // Flush returns the first error
 	_, _ = fmt.Fprintln(t, "SCORE\tN\tPEARSON\tSPEARMAN")
 	for _, name := range compared {
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\n", name, len(c.pairs[name].ours), c.Pearson(name), c.Spearman(name))
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", name, len(c.pairs[name].ours), ratio(c.Pearson(name)), ratio(c.Spearman(name)))
 	}
-	_, _ = fmt.Fprintf(t, "phone: AUC of wrong ones\t%d\t%.3f\n", len(c.phones), c.PhoneAUC())
+	_, _ = fmt.Fprintf(t, "phone: AUC of wrong ones\t%d\t%s\n", len(c.phones), ratio(c.PhoneAUC()))
 	return t.Flush()
+}
+
+// ratio prints a figure, a dash when there is none.
+func ratio(x float64) string {
+	if math.IsNaN(x) {
+		return "-"
+	}
+	return strconv.FormatFloat(x, 'f', 3, 64)
 }

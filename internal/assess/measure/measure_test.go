@@ -136,3 +136,61 @@ func TestFound(t *testing.T) {
 		}
 	}
 }
+
+// made is a reading of "thin" and "red" with labels, and what an assessor might say of it: the scores of its five phones, and what it
+// heard in place of the first.
+func made(id string, planted bool, flagged bool, scores [6]int, heard string) measure.Outcome {
+	label := corpus.Label{
+		ID: id, Voice: corpus.Voices()[6], Text: "thin red", Kind: corpus.Right, Method: corpus.ByText, Condition: corpus.Clean,
+		Words: []corpus.Word{{Text: "thin", Phones: []string{"TH", "IH", "N"}}, {Text: "red", Phones: []string{"R", "EH", "D"}}},
+	}
+	if planted {
+		label.Kind, label.Method = corpus.Substitution, corpus.ByLexicon
+		label.Planted = []corpus.Planted{{Word: 0, Phone: 0, Canonical: "TH", Spoken: "S"}}
+	}
+	a := &evaluation.Assessment{Scores: evaluation.Scores{Overall: scores[0], Accuracy: scores[0]}, Words: make([]evaluation.Word, 2)}
+	for i, w := range label.Words {
+		a.Words[i] = evaluation.Word{Text: w.Text, Error: evaluation.WordCorrect}
+		for k, p := range w.Phones {
+			a.Words[i].Phonemes = append(a.Words[i].Phonemes, evaluation.Phoneme{ARPAbet: p, Score: scores[3*i+k]})
+		}
+	}
+	a.Words[0].Phonemes[0].Heard = heard
+	if flagged {
+		a.Words[0].Error = evaluation.WordMispronunciation
+	}
+	return measure.Outcome{Recording: corpus.Recording{Label: label}, Assessment: a}
+}
+
+// TestFiguresByHand: of three planted phones two are found (one of them named right), and of 21 right phones one is called wrong, beside a
+// planted one. Precision 2/3, recall 2/3, F1 2/3, alarms 1/21.
+func TestFiguresByHand(t *testing.T) {
+	t.Parallel()
+	fine := [6]int{90, 90, 90, 90, 90, 90}
+	refused := made("refused", false, false, fine, "")
+	refused.Assessment, refused.Refusal = nil, "too-noisy"
+	report, err := measure.New(measure.About{}, []measure.Outcome{
+		made("found", true, true, [6]int{10, 40, 90, 90, 90, 90}, "S"), // and the vowel beside it too
+		made("found and named wrong", true, true, [6]int{80, 90, 90, 90, 90, 90}, "T"),
+		made("not found", true, false, [6]int{95, 90, 90, 90, 90, 20}, ""), // a low score in a word that is not flagged says nothing
+		made("right", false, false, fine, ""),
+		refused, // its phones say nothing either
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| planted phones, right phones | 3, 21 | 0, 0 | 3, 21 | 0, 0 | 0, 0 |",
+		"| **phone errors: precision** | 66.7 % |", "| **recall** | 66.7 % |", "| **F1** | 66.7 % |", "| right phones called wrong | 4.8 % |",
+		"| hits called by the sound that was spoken | 50.0 % |", "| words with a planted phone called wrong | 66.7 % |",
+		"| recall, right phones called wrong if the word need not be flagged | 66.7 %, 9.5 % |",
+		"| right readings refused | 50.0 % |", "| TH→S | 3 | 66.7 % | 100.0 % | 80.0 % | 50.0 % | 0.0 % | 3 | 66.7 % | 0.667 |",
+	} {
+		if !strings.Contains(report.Markdown, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(report.Markdown)
+	}
+}
