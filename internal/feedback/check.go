@@ -25,8 +25,8 @@ var hurting = map[string]*regexp.Regexp{
 var quoted = regexp.MustCompile(`"[^"]*"|“[^”]*”`)
 
 // Check reports why a text may not be sent: it is empty, too long, unfinished, in another language, holds characters a
-// voice cannot speak or words that hurt, or does not name the word of the plan's first issue. The result is nil for a
-// good text.
+// voice cannot speak or words that hurt, does not name the plan's issues, or claims what is not in the plan (a praise that is not true,
+// another issue, a score). The result is nil for a good text. The error never holds a word of the learner's text.
 func Check(text string, p Plan) error {
 	if strings.TrimSpace(text) == "" {
 		return fmt.Errorf("the text is empty")
@@ -51,12 +51,10 @@ func Check(text string, p Plan) error {
 	if w := hurting[p.Language].FindString(quoted.ReplaceAllString(text, "")); w != "" {
 		return fmt.Errorf("the text says %q", w)
 	}
-	if len(p.Issues) > 0 && p.Issues[0].Kind == IssueSound || len(p.Issues) > 0 && p.Issues[0].Kind == IssueWord {
-		if w := p.Issues[0].Word.Text; !strings.Contains(strings.ToLower(text), strings.ToLower(w)) {
-			return fmt.Errorf("the text does not name the word of the first issue")
-		}
+	if err := checkIssues(text, p); err != nil {
+		return err
 	}
-	return nil
+	return checkClaims(text, p)
 }
 
 // Length is the length of a text in the unit of its language: words of English, characters of Chinese with each Latin

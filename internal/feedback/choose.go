@@ -16,6 +16,7 @@ import (
 const (
 	weakPhone       = 60  // a phone below it is a finding in a word that was marked
 	doubtfulPhone   = 40  // and in a word that was accepted
+	lostWord        = 35  // a marked word below it, with two weak sounds or more, is an issue as a whole
 	clearScore      = 85  // a word or phone from here on may be praised
 	acceptedWord    = 80  // every word at least this good: "every word was clear"
 	secondShare     = 3   // the second issue weighs at least 1/3 of the first
@@ -30,7 +31,7 @@ const (
 // errNotScored is for an evaluation without an assessment.
 var errNotScored = errors.New("the evaluation has no scores")
 
-// NewPlan decides what the coaching text of a scored evaluation says. The same evaluation always gives the same plan. It fails
+// NewPlan decides what the coaching text of a scored evaluation says. The same result always gives the same plan, whoever made it and whenever. It fails
 // when the evaluation has no assessment or its feedback language is not offered.
 func NewPlan(e *evaluation.Evaluation) (Plan, error) {
 	if e == nil || e.Assessment == nil {
@@ -41,15 +42,18 @@ func NewPlan(e *evaluation.Evaluation) (Plan, error) {
 	}
 	r := newReading(e)
 	issues := choose(r.findings())
-	p := Plan{
+	if level := e.Assessment.Level; len(issues) == 0 && (level != evaluation.LevelS && level != evaluation.LevelA || r.worst < acceptedWord) {
+		issues = r.weakest()
+	}
+	return Plan{
 		Language: e.FeedbackLanguage,
 		Category: e.Category,
 		Level:    e.Assessment.Level,
 		Issues:   issues,
-		Praise:   r.praise(issues, e.ID),
-		Next:     next(issues, e.Assessment.Level),
-	}
-	return p, nil
+		Praise:   r.praise(issues),
+		Next:     next(issues),
+		Facts:    r.facts(),
+	}, nil
 }
 
 // word is a scored word with its number in the target text.
@@ -128,12 +132,17 @@ func alike(a, b Issue) bool {
 		return true
 	case a.Word.Text != "" && strings.EqualFold(a.Word.Text, b.Word.Text) && (a.Kind == IssueOmission || b.Kind == IssueOmission):
 		return true // the text has the word twice; naming both would confuse
-	case a.Kind == IssuePartial || b.Kind == IssuePartial:
-		return a.Kind != IssueSound && b.Kind != IssueSound
+	case a.Kind == IssuePartial || b.Kind == IssuePartial || a.Kind == IssueUnfinished || b.Kind == IssueUnfinished:
+		return a.Kind != IssueSound && b.Kind != IssueSound && !a.aboutWhole() && !b.aboutWhole()
+	case a.aboutWhole() && b.aboutWhole():
+		return a.Word.Number == b.Word.Number
 	default:
-		return a.Kind == b.Kind && a.Kind != IssueWord
+		return a.Kind == b.Kind
 	}
 }
+
+// aboutWhole reports whether the issue is a word as a whole.
+func (i Issue) aboutWhole() bool { return i.Kind == IssueWord || i.Kind == IssueReplaced }
 
 // sounds finds weak sounds, one issue for each pair of a wanted and a heard sound, and weak words without a weak sound.
 func (r *reading) sounds() []Issue {
@@ -142,15 +151,90 @@ func (r *reading) sounds() []Issue {
 		if !w.spoken() {
 			continue
 		}
-		found := r.weakSounds(w)
+		found := []Issue{r.whole(w)}
+		if found[0].Kind == "" {
+			found = r.weakSounds(w)
+		}
 		if len(found) == 0 && w.Error == evaluation.WordMispronunciation {
-			found = append(found, Issue{Kind: IssueWord, Word: w.ref(), Approximate: w.Approximate, Weight: r.weigh(w, w.Score, usualLoad, 700)})
+			found = append(found, r.aboutWord(IssueWord, w, usualLoad, 700))
 		}
 		for _, f := range found {
 			issues = merge(issues, f)
 		}
 	}
 	return issues
+}
+
+// whole is the issue of a word with three bad sounds, or half of them bad: to name one would mislead. Its kind is empty when one or
+// two sounds of a longer word slipped.
+func (r *reading) whole(w word) Issue {
+	bad := 0
+	for _, p := range w.Phonemes {
+		if p.Score < doubtfulPhone || p.Heard != "" && p.Heard != p.ARPAbet && p.Score < weakPhone {
+			bad++
+		}
+	}
+	n := len(w.Phonemes)
+	switch {
+	case w.Error != evaluation.WordMispronunciation || bad < 2:
+		return Issue{}
+	case bad*4 >= n*3 && w.Score < lostWord:
+		return r.aboutWord(IssueReplaced, w, heaviest, 1000)
+	case bad >= 3 || bad*2 >= n || w.Score < lostWord:
+		return r.aboutWord(IssueWord, w, heaviest, 850)
+	default:
+		return Issue{}
+	}
+}
+
+func (r *reading) aboutWord(kind IssueKind, w word, load, confidence int) Issue {
+	f := Issue{Kind: kind, Word: w.ref(), Approximate: w.Approximate, Weight: r.weigh(w, w.Score, load, confidence)}
+	for _, p := range w.Phonemes {
+		if isVowel(p.ARPAbet) {
+			f.Syllables++
+		}
+	}
+	return f
+}
+
+// weakest is what to work on when nothing stood out, although the scores leave room: whichever of them is low.
+func (r *reading) weakest() []Issue {
+	var worst word
+	for _, w := range r.words {
+		if w.spoken() && w.Score == r.worst && worst.number == 0 {
+			worst = w
+		}
+	}
+	switch {
+	case worst.number == 0:
+		return []Issue{{Kind: IssuePartial}}
+	case r.scores.Fluency < fluentFrom && r.scores.Fluency <= r.scores.Accuracy:
+		return []Issue{{Kind: IssueHesitant}}
+	case r.scores.Prosody != nil && *r.scores.Prosody < flatBelow && r.scores.Accuracy >= acceptedWord:
+		return []Issue{{Kind: IssueFlat}}
+	}
+	if i := weakestPhone(worst); i >= 0 {
+		return []Issue{r.sound(worst, i, "")}
+	}
+	return []Issue{r.aboutWord(IssueWord, worst, usualLoad, 700)}
+}
+
+// weakestPhone is the sound of a word that was least clear; -1 when all were clear enough.
+func weakestPhone(w word) int {
+	weakest := -1
+	for i, p := range w.Phonemes {
+		if isPhone(p.ARPAbet) && p.Score < acceptedWord && (weakest < 0 || p.Score < w.Phonemes[weakest].Score) {
+			weakest = i
+		}
+	}
+	return weakest
+}
+
+func (r *reading) facts() Facts {
+	return Facts{
+		Clear: r.allClear(), Fluent: r.scores.Fluency >= clearScore,
+		Complete: r.scores.Integrity == 100 && !r.has(evaluation.WordOmission) && !r.has(evaluation.WordInsertion),
+	}
 }
 
 // weakSounds are the weak sounds of one word. In a word that was marked although none of its sounds is weak, the weakest
@@ -165,13 +249,7 @@ func (r *reading) weakSounds(w word) []Issue {
 	if len(found) > 0 || w.Error != evaluation.WordMispronunciation {
 		return found
 	}
-	weakest := -1
-	for i, p := range w.Phonemes {
-		if isPhone(p.ARPAbet) && p.Score < acceptedWord && (weakest < 0 || p.Score < w.Phonemes[weakest].Score) {
-			weakest = i
-		}
-	}
-	if weakest >= 0 {
+	if weakest := weakestPhone(w); weakest >= 0 {
 		found = append(found, r.sound(w, weakest, ""))
 	}
 	return found
@@ -205,7 +283,7 @@ func (r *reading) sound(w word, i int, heard string) Issue {
 		confidence = confidence * 8 / 10
 	}
 	return Issue{
-		Kind: IssueSound, Word: w.ref(), Approximate: w.Approximate, Phone: p.ARPAbet, Heard: heard, Place: place(w.Phonemes, i),
+		Kind: IssueSound, Word: w.ref(), Approximate: w.Approximate, Phone: p.ARPAbet, Heard: heard, Place: place(w.Phonemes, i), Nth: nthVowel(w.Phonemes, i),
 		Weight: r.weigh(w, p.Score, load(p.ARPAbet, heard), confidence),
 	}
 }
@@ -217,6 +295,9 @@ func (r *reading) weigh(w word, score, load, confidence int) int {
 	gap := 6*(100-score) + 4*(100-w.Score)
 	v := gap * (10 + load) / 20 * confidence / 1000
 	if w.Approximate {
+		v /= 2
+	}
+	if len(w.Phonemes) == 1 && r.spokenWords() > 1 { // "a" among other words: little evidence, and listeners fill it in
 		v /= 2
 	}
 	if w.Score == r.worst {
@@ -277,10 +358,31 @@ func (r *reading) missing() []Issue {
 	if len(left) > 1 {
 		f.More = left[1:2]
 	}
+	if end := r.unread(); len(end) == f.Count && f.Count > 1 {
+		f.Kind, f.Word, f.More = IssueUnfinished, end[0], end[len(end)-1:]
+	}
+	if r.scores.Integrity < partialBelow && f.Kind != IssueUnfinished {
+		f.Kind = IssuePartial
+	}
 	if r.scores.Integrity < partialBelow {
-		f.Kind, f.Weight = IssuePartial, partialWeight
+		f.Weight = partialWeight
 	}
 	return []Issue{f}
+}
+
+// unread are the words after the last one that was heard; none when nothing was.
+func (r *reading) unread() []WordRef {
+	var end []WordRef
+	for _, w := range slices.Backward(r.words) {
+		if w.spoken() {
+			slices.Reverse(end)
+			return end
+		}
+		if w.Error == evaluation.WordOmission {
+			end = append(end, w.ref())
+		}
+	}
+	return nil
 }
 
 // heard reports whether a word was spoken somewhere.
@@ -291,12 +393,13 @@ func (r *reading) heard(text string) bool {
 // added finds words that are not in the text.
 func (r *reading) added() []Issue {
 	f := Issue{Kind: IssueInsertion}
-	for _, w := range r.words {
+	for i, w := range r.words {
 		if w.Error != evaluation.WordInsertion {
 			continue
 		}
 		if f.Count++; f.Word.Text == "" {
 			f.Word = w.ref()
+			f.Again = f.Word.Text != "" && (i > 0 && sameWord(r.words[i-1], w) || i+1 < len(r.words) && sameWord(r.words[i+1], w))
 		}
 	}
 	if f.Count == 0 {
@@ -306,12 +409,11 @@ func (r *reading) added() []Issue {
 	return []Issue{f}
 }
 
-func next(issues []Issue, level evaluation.Level) Next {
+func sameWord(a, b word) bool { return strings.EqualFold(a.ref().Text, b.ref().Text) }
+
+func next(issues []Issue) Next {
 	if len(issues) == 0 {
-		if level == evaluation.LevelS || level == evaluation.LevelA {
-			return Next{Kind: NextChallenge}
-		}
-		return Next{Kind: NextRepeat}
+		return Next{Kind: NextChallenge}
 	}
 	first := issues[0]
 	switch first.Kind {
@@ -320,8 +422,10 @@ func next(issues []Issue, level evaluation.Level) Next {
 			return Next{NextContrast, first.Word}
 		}
 		return Next{NextWord, first.Word}
-	case IssueWord:
+	case IssueWord, IssueReplaced:
 		return Next{NextWord, first.Word}
+	case IssueUnfinished:
+		return Next{NextFinish, first.Word}
 	case IssuePause, IssueHesitant:
 		return Next{Kind: NextSmooth}
 	case IssueSlow:
@@ -358,6 +462,20 @@ func place(ps []evaluation.Phoneme, i int) Place {
 	default:
 		return PlaceInside
 	}
+}
+
+// nthVowel counts the vowels up to the i-th phone; it is 0 for a consonant.
+func nthVowel(ps []evaluation.Phoneme, i int) int {
+	if !isVowel(ps[i].ARPAbet) {
+		return 0
+	}
+	n := 0
+	for _, p := range ps[:i+1] {
+		if isVowel(p.ARPAbet) {
+			n++
+		}
+	}
+	return n
 }
 
 // isPhone reports whether the symbol is one of the 39 of General American.

@@ -37,5 +37,5 @@ func Example() {
 	fmt.Println(text.Body)
 	// Output:
 	// AE sounded like EH in apples
-	// Well done: the l in "like" was clear. Notice the first vowel in "apples": I heard the vowel in "bed". Open your mouth wider and let your jaw drop more. Say "sad", then "said": hear the difference? Now try "apples".
+	// Well done: "like" was very clear. Notice the first vowel in "apples": I heard the vowel in "bed". Open your mouth wider and let your jaw drop more. Say "sad", then "said": hear the difference? Now try "apples".
 }

@@ -22,6 +22,9 @@ var functionalLoad = map[contrast]int{
 // usualLoad is the grade of a contrast that is not in the table, and of a sound for which no other was heard.
 const usualLoad = 5
 
+// heaviest is the grade of a word that came out as another: with it a listener loses all of it.
+const heaviest = 10
+
 func load(wanted, heard string) int {
 	if heard < wanted {
 		wanted, heard = heard, wanted

@@ -22,6 +22,14 @@ type Plan struct {
 	Praise   Praise              `json:"praise"`
 	Issues   []Issue             `json:"issues"` // most important first; none for a reading without findings; two at most
 	Next     Next                `json:"next"`
+	Facts    Facts               `json:"facts"`
+}
+
+// Facts are what a text may claim about the reading as a whole.
+type Facts struct {
+	Clear    bool `json:"clear"`    // every word of the text was clear
+	Complete bool `json:"complete"` // every word of the text was read, and no other
+	Fluent   bool `json:"fluent"`   // it was spoken smoothly
 }
 
 // WordRef names a word of the target text.
@@ -41,8 +49,9 @@ const (
 	PraiseClear    PraiseKind = "clear"    // every word was clear
 	PraiseWord     PraiseKind = "word"     // Word was clear
 	PraiseSound    PraiseKind = "sound"    // Phone, a sound that many find hard, was clear wherever it occurs, as in Word
+	PraisePart     PraiseKind = "part"     // Phone was clear wherever it occurs, as in Word, which as a whole was not
 	PraiseFluency  PraiseKind = "fluency"  // it was spoken smoothly
-	PraiseComplete PraiseKind = "complete" // no word was left out
+	PraiseComplete PraiseKind = "complete" // no word was left out, none was added
 	PraiseEffort   PraiseKind = "effort"   // nothing of the above: thanks for the recording
 )
 
@@ -50,7 +59,7 @@ const (
 type Praise struct {
 	Kind  PraiseKind `json:"kind"`
 	Word  WordRef    `json:"word,omitzero"`
-	Phone string     `json:"phone,omitempty"` // ARPAbet, PraiseSound only
+	Phone string     `json:"phone,omitempty"` // ARPAbet, PraiseSound and PraisePart only
 }
 
 // IssueKind says what could be better.
@@ -58,16 +67,18 @@ type IssueKind string
 
 // The kinds of issues.
 const (
-	IssueSound     IssueKind = "sound"     // one sound of Word
-	IssueWord      IssueKind = "word"      // Word as a whole: no single sound of it stands out
-	IssueOmission  IssueKind = "omission"  // Count words were not heard, Word and More among them
-	IssuePartial   IssueKind = "partial"   // less than 60 % of the words were heard
-	IssueInsertion IssueKind = "insertion" // Count words were heard that are not in the text, Word among them
-	IssuePause     IssueKind = "pause"     // a long pause between Word and More[0], inside a phrase
-	IssueSlow      IssueKind = "slow"      // spoken very slowly
-	IssueFast      IssueKind = "fast"      // spoken very fast
-	IssueHesitant  IssueKind = "hesitant"  // not fluent, for no one reason that was measured
-	IssueFlat      IssueKind = "flat"      // little stress and melody
+	IssueSound      IssueKind = "sound"      // one sound of Word
+	IssueWord       IssueKind = "word"       // Word as a whole: several sounds of it were unclear, or none stands out
+	IssueReplaced   IssueKind = "replaced"   // something quite different was heard in the place of Word
+	IssueOmission   IssueKind = "omission"   // Count words were not heard, Word and More among them
+	IssueUnfinished IssueKind = "unfinished" // the last Count words, from Word on, were not heard
+	IssuePartial    IssueKind = "partial"    // less than 60 % of the words were heard
+	IssueInsertion  IssueKind = "insertion"  // Count words were heard that are not in the text, Word among them
+	IssuePause      IssueKind = "pause"      // a long pause between Word and More[0], inside a phrase
+	IssueSlow       IssueKind = "slow"       // spoken very slowly
+	IssueFast       IssueKind = "fast"       // spoken very fast
+	IssueHesitant   IssueKind = "hesitant"   // not fluent, for no one reason that was measured
+	IssueFlat       IssueKind = "flat"       // little stress and melody
 )
 
 // aboutFlow reports whether the kind is about how the words follow one another.
@@ -85,6 +96,9 @@ type Issue struct {
 	Phone       string    `json:"phone,omitempty"`       // ARPAbet of the sound that belongs there, IssueSound only
 	Heard       string    `json:"heard,omitempty"`       // ARPAbet of the sound that was heard instead; empty when none was named
 	Place       Place     `json:"place,omitempty"`       // where in Word the sound is
+	Nth         int       `json:"nth,omitempty"`         // which of Word's vowels it is, from 1; 0 for a consonant
+	Syllables   int       `json:"syllables,omitempty"`   // of Word, IssueWord and IssueReplaced only; 0 when it is not known
+	Again       bool      `json:"again,omitempty"`       // IssueInsertion: the added word is its neighbour said again
 	Weight      int       `json:"-"`                     // 0-1000 and above: why it was chosen
 }
 
@@ -111,7 +125,7 @@ const (
 	NextSlower    NextKind = "slower"    // read more slowly
 	NextFaster    NextKind = "faster"    // read a little faster each time
 	NextMelody    NextKind = "melody"    // make the important words stronger
-	NextRepeat    NextKind = "repeat"    // nothing was found to repair, though the scores leave room: once more
+	NextFinish    NextKind = "finish"    // read on to the end, from Word on
 	NextChallenge NextKind = "challenge" // nothing to repair: something harder
 )
 

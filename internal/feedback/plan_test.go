@@ -1,6 +1,7 @@
 package feedback_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func plan(t *testing.T, e *evaluation.Evaluation) feedback.Plan {
 	return p
 }
 
-var ignoreWeight = cmpopts.IgnoreFields(feedback.Issue{}, "Weight")
+var ignoreWeight = cmpopts.IgnoreFields(feedback.Issue{}, "Weight", "Nth")
 
 func TestPlanIssues(t *testing.T) {
 	t.Parallel()
@@ -123,7 +124,7 @@ func TestPlanIssues(t *testing.T) {
 		},
 		"a marked word without a weak sound": {
 			evaluation: scored(90, like, said("apples", 70, "AE:85 P:84 AH:85 L:86 Z:85")),
-			want:       []feedback.Issue{{Kind: feedback.IssueWord, Word: ref("apples", 2)}},
+			want:       []feedback.Issue{{Kind: feedback.IssueWord, Word: ref("apples", 2), Syllables: 2}},
 			next:       feedback.NextWord,
 		},
 		"a weak sound in an accepted word is left alone": {
@@ -147,6 +148,61 @@ func TestPlanIssues(t *testing.T) {
 			evaluation: scored(90, like, added("the"), said("apples", 92, "AE P AH L Z")),
 			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("the", 0), Count: 1}},
 			next:       feedback.NextReread,
+		},
+		"an added word that is its neighbour again": {
+			evaluation: scored(90, like, added("like"), said("apples", 92, "AE P AH L Z")),
+			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("like", 0), Count: 1, Again: true}},
+			next:       feedback.NextReread,
+		},
+		"the end was not read": {
+			evaluation: scored(90, like, the, said("bird", 90, "B ER D"), omitted("red"), omitted("apples")),
+			want:       []feedback.Issue{{Kind: feedback.IssueUnfinished, Word: ref("red", 4), More: []feedback.WordRef{ref("apples", 5)}, Count: 2}},
+			next:       feedback.NextFinish,
+		},
+		"words are missing in the middle and at the end": {
+			evaluation: scored(90, like, omitted("a"), the, said("bird", 90, "B ER D"), said("now", 90, "N AW"), omitted("apples")),
+			want:       []feedback.Issue{{Kind: feedback.IssueOmission, Word: ref("a", 2), More: []feedback.WordRef{ref("apples", 6)}, Count: 2}},
+			next:       feedback.NextReread,
+		},
+		"another word was heard": {
+			evaluation: scored(90, like, said("Tuesday", 20, "T>TH:5 UW>ER:5 Z:30 D:30 EY:80")),
+			want:       []feedback.Issue{{Kind: feedback.IssueReplaced, Word: ref("Tuesday", 2), Syllables: 2}},
+			next:       feedback.NextWord,
+		},
+		"several sounds of a word": {
+			evaluation: scored(90, like, said("beautiful", 50, "B Y>AY:10 UW>AH:10 T AH>ER:10 F AH L")),
+			want:       []feedback.Issue{{Kind: feedback.IssueWord, Word: ref("beautiful", 2), Syllables: 3}},
+			next:       feedback.NextWord,
+		},
+		"two sounds of a long word": {
+			evaluation: scored(90, like, said("beautiful", 60, "B Y UW>UH:10 T AH F>HH:30 AH L")),
+			want: []feedback.Issue{
+				{Kind: feedback.IssueSound, Word: ref("beautiful", 2), Phone: "F", Heard: "HH", Place: feedback.PlaceInside},
+				{Kind: feedback.IssueSound, Word: ref("beautiful", 2), Phone: "UW", Heard: "UH", Place: feedback.PlaceStart},
+			},
+			next: feedback.NextContrast,
+		},
+		"nothing stands out but a word is not clear": {
+			evaluation: scored(95, like, func() evaluation.Word {
+				w := said("pool", 73, "P UW:65 L")
+				w.Error = evaluation.WordCorrect
+				return w
+			}()),
+			want: []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("pool", 2), Phone: "UW", Place: feedback.PlaceOnly}},
+			next: feedback.NextWord,
+		},
+		"one word that does not flow": {
+			evaluation: scored(20, said("bird", 95, "B ER D")),
+			want:       []feedback.Issue{{Kind: feedback.IssueHesitant}},
+			next:       feedback.NextSmooth,
+		},
+		"a small word weighs less": {
+			evaluation: scored(90, said("She", 95, "SH IY"), said("a", 20, "AH>OW:20"), said("red", 40, "R>L:1 EH D")),
+			want: []feedback.Issue{
+				{Kind: feedback.IssueSound, Word: ref("red", 3), Phone: "R", Heard: "L", Place: feedback.PlaceStart},
+				{Kind: feedback.IssueSound, Word: ref("a", 2), Phone: "AH", Heard: "OW", Place: feedback.PlaceOnly},
+			},
+			next: feedback.NextContrast,
 		},
 		"a word that is not in the dictionary": {
 			evaluation: scored(90, like, func() evaluation.Word {
@@ -233,7 +289,8 @@ func TestPlanPraise(t *testing.T) {
 		"perfect":             {scored(98, said("I", 99, "AY"), said("like", 99, "L AY K")), []feedback.PraiseKind{feedback.PraisePerfect}},
 		"clear":               {scored(86, said("I", 88, "AY"), said("like", 89, "L AY K")), []feedback.PraiseKind{feedback.PraiseClear}},
 		"clear but flat":      {flat, []feedback.PraiseKind{feedback.PraiseClear}},
-		"one weak word":       {scored(50, said("apples", 40, "AE>EH:10 P AH L Z")), []feedback.PraiseKind{feedback.PraiseEffort}},
+		"one weak word":       {scored(50, said("apples", 40, "AE>EH:10 P AH L Z")), []feedback.PraiseKind{feedback.PraisePart}},
+		"nothing clear":       {scored(50, said("apples", 30, "AE>EH:10 P:40 AH:40 L:40 Z:40")), []feedback.PraiseKind{feedback.PraiseEffort}},
 		"only the other word": {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("bed", 93, "B EH D")), []feedback.PraiseKind{feedback.PraiseWord}},
 		"a hard sound":        {scored(50, said("apples", 40, "AE>EH:10 P AH L Z"), said("the", 84, "DH AH"), said("the", 88, "DH AH"), omitted("a")), []feedback.PraiseKind{feedback.PraiseSound, feedback.PraiseWord}},
 	}
@@ -245,6 +302,117 @@ func TestPlanPraise(t *testing.T) {
 				t.Errorf("praise = %+v, want one of %v", p.Praise, c.want)
 			}
 		})
+	}
+}
+
+// TestPraiseIsTrue never praises all of a reading when something of it was missing, added, unclear or halting.
+func TestPraiseIsTrue(t *testing.T) {
+	t.Parallel()
+	i, like, tea := said("I", 98, "AY"), said("like", 97, "L AY K"), said("tea", 96, "T IY")
+	whole := []feedback.PraiseKind{feedback.PraisePerfect, feedback.PraiseClear, feedback.PraiseComplete}
+	for name, tc := range map[string]struct {
+		e   *evaluation.Evaluation
+		not []feedback.PraiseKind
+	}{
+		"a word is missing":           {scored(98, i, like, omitted("green"), tea), whole},
+		"a word was added":            {scored(98, i, added("um"), like, tea), append(whole, feedback.PraiseFluency)},
+		"a word was added at the end": {scored(98, i, like, tea, added("")), append(whole, feedback.PraiseFluency)},
+		"not fluent":                  {scored(60, i, like, tea), []feedback.PraiseKind{feedback.PraisePerfect, feedback.PraiseFluency}},
+		"a word is unclear":           {scored(98, i, like, said("tea", 40, "T>D:10 IY")), whole[:2]},
+		"the end is missing":          {scored(98, i, like, tea, omitted("with"), omitted("milk")), append(whole, feedback.PraiseFluency)},
+	} {
+		for n := range 20 { // whatever else the result is
+			tc.e.Assessment.Words[0].Score = 98 - n%10
+			if p := plan(t, tc.e); slices.Contains(tc.not, p.Praise.Kind) || p.Facts.Complete != (name == "not fluent" || name == "a word is unclear") {
+				t.Errorf("%s: praise %s, facts %+v", name, p.Praise.Kind, p.Facts)
+			}
+		}
+	}
+}
+
+// TestTheSameResultHasTheSamePlan whoever made it and whenever: only the wording may differ.
+func TestTheSameResultHasTheSamePlan(t *testing.T) {
+	t.Parallel()
+	planned := func(id string) feedback.Plan {
+		e := scored(90, said("I", 98, "AY"), said("like", 97, "L AY K"), said("three", 60, "TH>S:30 R IY"), said("apples", 88, "AE P AH L Z"))
+		e.ID = id
+		return plan(t, e)
+	}
+	first := planned("eval_1")
+	for n := range 20 {
+		if diff := cmp.Diff(first, planned(fmt.Sprint("eval_", n))); diff != "" {
+			t.Fatalf("another evaluation with the same result has another plan:\n%s", diff)
+		}
+	}
+}
+
+func TestFindContrast(t *testing.T) {
+	t.Parallel()
+	like := said("like", 97, "L AY K")
+	for name, tc := range map[string]struct {
+		e    *evaluation.Evaluation
+		want feedback.Contrast
+	}{
+		"a slip":            {scored(90, like, said("think", 48, "TH>S:10 IH NG K")), feedback.Contrast{Word: "think", Heard: []string{"S", "IH", "NG", "K"}, Meant: []string{"TH", "IH", "NG", "K"}}},
+		"the weaker of two": {scored(90, like, said("going", 55, "G OW IH NG G>K:20 S S G>K:50")), feedback.Contrast{Word: "going", Heard: strings.Fields("G OW IH NG K S S G"), Meant: strings.Fields("G OW IH NG G S S G")}},
+		"no other sound":    {scored(90, like, said("think", 48, "TH:10 IH NG K")), feedback.Contrast{}},
+		"nothing wrong":     {scored(90, like), feedback.Contrast{}},
+		"the second issue":  {scored(90, like, omitted("red"), said("think", 48, "TH>S:10 IH NG K"), like, like), feedback.Contrast{Word: "think", Heard: []string{"S", "IH", "NG", "K"}, Meant: []string{"TH", "IH", "NG", "K"}}},
+		"a word that is a guess": {scored(90, like, func() evaluation.Word {
+			w := said("zorb", 48, "Z>S:10 AO R B")
+			w.Approximate = true
+			return w
+		}()), feedback.Contrast{}},
+		"not scored": {&evaluation.Evaluation{}, feedback.Contrast{}},
+	} {
+		got, ok := feedback.FindContrast(tc.e)
+		if diff := cmp.Diff(tc.want, got); diff != "" || ok != (tc.want.Word != "") {
+			t.Errorf("%s: %t (-want +got):\n%s", name, ok, diff)
+		}
+	}
+}
+
+// TestCheckClaims holds a writer to the plan: texts as a language model might write them.
+func TestCheckClaims(t *testing.T) {
+	t.Parallel()
+	word := feedback.WordRef{Text: "apples", Number: 3}
+	sound := feedback.Plan{Language: feedback.English, Issues: []feedback.Issue{{Kind: feedback.IssueSound, Word: word, Phone: "AE", Heard: "EH"}}}
+	slow := feedback.Plan{Language: feedback.English, Issues: []feedback.Issue{{Kind: feedback.IssueSlow}}}
+	two := feedback.Plan{Language: feedback.English, Issues: []feedback.Issue{sound.Issues[0], {Kind: feedback.IssueOmission, Word: feedback.WordRef{Text: "red"}, Count: 1}}}
+	good := feedback.Plan{Language: feedback.English, Facts: feedback.Facts{Clear: true, Complete: true, Fluent: true}}
+	zh := sound
+	zh.Language = feedback.Chinese
+	for text, tc := range map[string]struct {
+		plan feedback.Plan
+		want string // part of the error; empty for a good text
+	}{
+		`Nice try. Open wider in "apples", and give every word its time.`:     {sound, ""},
+		`Read the whole text again and say "apples" slowly, without a pause.`: {sound, ""},
+		`Every word was clear. Open wider in "apples".`:                       {sound, "every word was clear"},
+		`You read the whole text! Open wider in "apples".`:                    {sound, "everything was read"},
+		`You spoke smoothly. Open wider in "apples".`:                         {sound, "fluent"},
+		`Open wider in "apples". You also read too slowly.`:                   {sound, "slow"},
+		`Open wider in "apples". There was a long pause.`:                     {sound, "pause"},
+		`Open wider in "apples". I did not hear "red".`:                       {sound, "missing"},
+		`Open wider in "apples". There was an extra word.`:                    {sound, "added"},
+		`Open wider in "apples". Your melody can move more.`:                  {sound, "flat"},
+		`Your score for "apples" can grow.`:                                   {sound, "score"},
+		`Open wider in "apples" and say it again.`:                            {two, "issue 2"},
+		`Open wider in "apples". I did not hear "red", so read it again.`:     {two, ""},
+		`Well done. Now try a longer text.`:                                   {slow, "issue 1"},
+		`The pace was quite slow. Join the words.`:                            {slow, ""},
+		`The pace was quite fast. Take your time.`:                            {slow, "fast"},
+		`Every word was clear, you read the whole text and spoke smoothly.`:   {good, ""},
+		`每个词都很清楚。再读“apples”。`:                                                 {zh, "every word was clear"},
+		`注意“apples”，再读一遍，每个词都要读清楚。`:                                           {zh, ""},
+		`你都读完了。再读“apples”。`:                                                   {zh, "everything was read"},
+		`语速有点快，再读“apples”。`:                                                   {zh, "fast"},
+		`“apples”得了60分，再读一遍。`:                                                 {zh, "score"},
+	} {
+		err := feedback.Check(text, tc.plan)
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("Check(%q) = %v, want %q", text, err, tc.want)
+		}
 	}
 }
 
@@ -293,7 +461,7 @@ func TestCheck(t *testing.T) {
 		"harsh word quoted":   {free, `You said "wrong" clearly.`, ""},
 		"comparison":          {zh, "和母语的人不一样。", "母语"},
 		"harsh in Chinese":    {zh, "这个音读错了。", "错"},
-		"another word":        {about, `Say "pears" again.`, "first issue"},
+		"another word":        {about, `Say "pears" again.`, "issue 1"},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {

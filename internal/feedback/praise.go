@@ -1,6 +1,7 @@
 package feedback
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 var hardSounds = []string{"TH", "DH", "R", "V", "L", "NG", "Z", "W", "SH", "CH", "JH"}
 
 // praise chooses one thing that is true and that no issue takes back.
-func (r *reading) praise(issues []Issue, seed string) Praise {
+func (r *reading) praise(issues []Issue) Praise {
 	clearAll := r.allClear()
 	if clearAll && len(issues) == 0 && r.scores.Overall >= 95 && r.scores.Fluency >= clearScore {
 		return Praise{Kind: PraisePerfect}
@@ -26,16 +27,20 @@ func (r *reading) praise(issues []Issue, seed string) Praise {
 	if w, ok := r.clearWord(issues); ok {
 		truths = append(truths, Praise{Kind: PraiseWord, Word: w})
 	}
-	if r.scores.Fluency >= clearScore && !mentions(issues, IssueInsertion, IssuePartial, IssueFlat) && r.spokenWords() > 2 {
+	facts := r.facts()
+	if facts.Fluent && !r.has(evaluation.WordInsertion) && !mentions(issues, IssuePartial, IssueUnfinished, IssueFlat) && r.spokenWords() != 2 {
 		truths = append(truths, Praise{Kind: PraiseFluency})
 	}
-	if r.scores.Integrity == 100 && r.spokenWords() > 2 && !r.has(evaluation.WordOmission) {
+	if facts.Complete && r.spokenWords() > 2 {
 		truths = append(truths, Praise{Kind: PraiseComplete})
 	}
 	if len(truths) == 0 {
+		if p, ok := r.clearPart(issues); ok {
+			return p
+		}
 		return Praise{Kind: PraiseEffort}
 	}
-	return truths[pick(seed, "praise", len(truths))]
+	return truths[pick(r.result(), "praise", len(truths))]
 }
 
 // allClear reports whether every word of the text was spoken and clear.
@@ -52,7 +57,7 @@ func (r *reading) allClear() bool {
 func (r *reading) clearWord(issues []Issue) (WordRef, bool) {
 	best, found := word{}, false
 	for _, w := range r.words {
-		if !praiseworthy(w) || named(issues, w.Text) || r.marked(w.Text) {
+		if !r.praiseworthy(w) || named(issues, w.Text) {
 			continue
 		}
 		if !found || w.Score > best.Score || w.Score == best.Score && len(w.Text) > len(best.Text) {
@@ -68,14 +73,32 @@ func (r *reading) clearSound(issues []Issue) (Praise, bool) {
 		if slices.ContainsFunc(issues, func(i Issue) bool { return i.Phone == phone || i.Heard == phone }) {
 			continue
 		}
-		if w, ok := r.clearEverywhere(phone); ok && !named(issues, w.Text) {
+		if w, ok := r.clearEverywhere(phone, r.praiseworthy); ok && !named(issues, w.Text) {
 			return Praise{Kind: PraiseSound, Word: w, Phone: phone}, true
 		}
 	}
 	return Praise{}, false
 }
 
-func (r *reading) clearEverywhere(phone string) (WordRef, bool) {
+// clearPart is a consonant that was clear wherever the text has it, even in a word that has to be worked on: there is nothing better to
+// say.
+func (r *reading) clearPart(issues []Issue) (Praise, bool) {
+	known := func(w word) bool { return w.spoken() && !w.Approximate && w.ref().Text != "" && r.whole(w).Kind == "" }
+	for _, w := range r.words {
+		for _, p := range slices.Backward(w.Phonemes) { // the end of a word is often swallowed: good news if not
+			if !isPhone(p.ARPAbet) || isVowel(p.ARPAbet) || slices.ContainsFunc(issues, func(i Issue) bool { return i.Phone == p.ARPAbet || i.Heard == p.ARPAbet }) {
+				continue
+			}
+			if ref, ok := r.clearEverywhere(p.ARPAbet, known); ok {
+				return Praise{Kind: PraisePart, Word: ref, Phone: p.ARPAbet}, true
+			}
+		}
+	}
+	return Praise{}, false
+}
+
+// clearEverywhere reports whether a sound was clear in all of the text, and gives the first word with it that fits as an example.
+func (r *reading) clearEverywhere(phone string, fits func(word) bool) (WordRef, bool) {
 	var example WordRef
 	for _, w := range r.words {
 		for _, p := range w.Phonemes {
@@ -88,7 +111,7 @@ func (r *reading) clearEverywhere(phone string) (WordRef, bool) {
 			if p.Score < clearScore || p.Heard != "" && p.Heard != phone {
 				return example, false
 			}
-			if example.Text == "" && praiseworthy(w) && !r.marked(w.Text) {
+			if example.Text == "" && fits(w) {
 				example = w.ref()
 			}
 		}
@@ -97,8 +120,8 @@ func (r *reading) clearEverywhere(phone string) (WordRef, bool) {
 }
 
 // praiseworthy reports whether a word can be praised by name.
-func praiseworthy(w word) bool {
-	if w.Error != evaluation.WordCorrect || w.Approximate || w.Score < clearScore || w.ref().Text == "" {
+func (r *reading) praiseworthy(w word) bool {
+	if r.marked(w.Text) || w.Error != evaluation.WordCorrect || w.Approximate || w.Score < clearScore || w.ref().Text == "" {
 		return false
 	}
 	return !slices.ContainsFunc(w.Phonemes, func(p evaluation.Phoneme) bool {
@@ -111,6 +134,16 @@ func (r *reading) marked(text string) bool {
 	return slices.ContainsFunc(r.words, func(w word) bool {
 		return w.Error != evaluation.WordCorrect && strings.EqualFold(quotable(w.Text, 0).Text, quotable(text, 0).Text)
 	})
+}
+
+// result names what was measured: it decides between praises that are all true, so that the same result has the same one.
+func (r *reading) result() string {
+	var b strings.Builder
+	for _, w := range r.words {
+		fmt.Fprint(&b, w.Text, w.Error, w.Score, " ")
+	}
+	fmt.Fprint(&b, r.scores.Fluency)
+	return b.String()
 }
 
 func (r *reading) has(e evaluation.WordError) bool {

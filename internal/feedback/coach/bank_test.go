@@ -176,14 +176,14 @@ func TestEveryFindingFits(t *testing.T) {
 		}
 	}
 	for _, k := range []feedback.IssueKind{
-		feedback.IssueWord, feedback.IssueOmission, feedback.IssuePartial, feedback.IssueInsertion, feedback.IssuePause,
+		feedback.IssueWord, feedback.IssueReplaced, feedback.IssueUnfinished, feedback.IssueOmission, feedback.IssuePartial, feedback.IssueInsertion, feedback.IssuePause,
 		feedback.IssueSlow, feedback.IssueFast, feedback.IssueHesitant, feedback.IssueFlat,
 	} {
 		firsts = append(firsts, feedback.Issue{Kind: k, Word: long, More: []feedback.WordRef{other}, Count: 2})
 	}
 	kinds := []feedback.NextKind{
 		feedback.NextContrast, feedback.NextWord, feedback.NextReread, feedback.NextSmooth, feedback.NextSlower, feedback.NextFaster,
-		feedback.NextMelody, feedback.NextRepeat, feedback.NextChallenge,
+		feedback.NextMelody, feedback.NextFinish, feedback.NextChallenge,
 	}
 	praises := []feedback.PraiseKind{feedback.PraiseWord, feedback.PraiseSound, feedback.PraiseFluency, feedback.PraiseComplete, feedback.PraiseEffort}
 	for n, first := range firsts {
@@ -191,13 +191,14 @@ func TestEveryFindingFits(t *testing.T) {
 		if first.Kind == feedback.IssueSound && n%3 > 0 {
 			next = feedback.NextContrast
 		}
-		for _, language := range []string{feedback.English, feedback.Chinese} {
+		for _, language := range [][]string{{feedback.English}, {feedback.Chinese}, {feedback.English, feedback.Chinese}}[n/7%3] {
 			p := feedback.Plan{
 				Language: language, Category: evaluation.CategorySentence,
 				Praise: feedback.Praise{Kind: praises[n%len(praises)], Word: other, Phone: "TH"},
 				Issues: []feedback.Issue{first, firsts[(n*7+5)%len(firsts)]},
 				Next:   feedback.Next{Kind: next, Word: long},
 			}
+			p.Facts = feedback.Facts{Complete: p.Praise.Kind == feedback.PraiseComplete, Fluent: p.Praise.Kind == feedback.PraiseFluency}
 			if first.Kind != feedback.IssueSound && p.Next.Kind == feedback.NextContrast {
 				p.Next.Kind = feedback.NextWord
 			}

@@ -32,12 +32,18 @@ func (c chinese) praise() string {
 	case feedback.PraiseSound:
 		s := c.of(feedback.Issue{Word: c.plan.Praise.Word, Phone: c.plan.Praise.Phone, Place: feedback.PlaceInside})
 		return c.among("praise", "很好，"+s+"很清楚。", s+"不容易，你发得很清楚。", "我很喜欢你读的"+s+"，很清楚。", "做得好，"+s+"听得很清楚。")
+	case feedback.PraisePart:
+		s := c.of(feedback.Issue{Word: c.plan.Praise.Word, Phone: c.plan.Praise.Phone, Place: feedback.PlaceInside})
+		return c.among("praise", s+"很清楚。", "很好，"+s+"听得很清楚。", "不错，"+s+"发得很清楚。")
 	case feedback.PraiseFluency:
+		if c.plan.Category == evaluation.CategoryWord {
+			return c.among("praise", "你一口气读了出来，很好。", "整个词读得很连贯，很好。", "很好，中间没有断开。")
+		}
 		return c.among("praise", "你读得很流畅，真不错。", "词和词之间接得很顺。", "读得很顺，听起来很舒服。", "整体很连贯，很好。")
 	case feedback.PraiseComplete:
-		return c.among("praise", "你把整段话都读完了，很好。", "很好，每个词我都听到了。", "一个词也没有漏，真不错。", "从头到尾都读完整了，很好。")
+		return c.among("praise", "你把整段话都读完了，很好。", "很好，每个词我都听到了。", "一个词也没有漏，真不错。", "整段话都读完整了，很好。")
 	default:
-		return c.among("praise", "谢谢你的录音，每练一次都有帮助。", "愿意开口练习，这很好。", "已经迈出了第一步，这最重要。", "敢于挑战，很好。")
+		return c.among("praise", "谢谢你的录音，每练一次都有帮助。", "愿意开口练习，这很好。", "愿意多练一遍，这很好。", "敢于挑战，很好。")
 	}
 }
 
@@ -55,6 +61,10 @@ func (c chinese) finding(i feedback.Issue) string {
 		return c.soundFinding(i)
 	case feedback.IssueWord:
 		return c.among("finding", w+"还不太清楚。", "这次可以多练练"+w+"。", "我们来把"+w+"读得更清楚。")
+	case feedback.IssueReplaced:
+		return c.among("finding", "读"+w+"的时候，我听到的完全不一样。", "这次我没能听出"+w+"。", w+"听起来更像另一个词。")
+	case feedback.IssueUnfinished:
+		return c.among("finding", "从"+w+"开始，后面的部分没有听到。", "这次没有读到最后，停在了"+w+"之前。", "从"+w+"到结尾的部分漏掉了。")
 	case feedback.IssueOmission:
 		missing := c.missing(i)
 		return c.among("finding", "我没有听到"+missing+"。", missing+"好像漏掉了。", "这次没有听到"+missing+"。")
@@ -70,6 +80,9 @@ func (c chinese) finding(i feedback.Issue) string {
 	case feedback.IssueFast:
 		return c.among("finding", "这次读得很快。", "语速有点快。", "这次读得有点急。")
 	case feedback.IssueHesitant:
+		if c.plan.Category == evaluation.CategoryWord {
+			return c.among("finding", "这个词读得有点断断续续。", "这个词还不太连贯。")
+		}
 		return c.among("finding", "词和词之间还不太连贯。", "读的时候有点断断续续。", "节奏还不太稳。")
 	default:
 		return c.among("finding", "语调有点平。", "声音的起伏可以再大一些。", "语调还可以更有变化。")
@@ -115,8 +128,13 @@ func (c chinese) advice(i feedback.Issue) string {
 			ways = []string{fix, fix, p.mouth, p.cue}
 		}
 		return c.among("advice", ways...)
-	case feedback.IssueWord:
-		return c.among("advice", "先一个音一个音慢慢读，再逐渐加快。", "先分成几小段读，再连起来。")
+	case feedback.IssueWord, feedback.IssueReplaced:
+		if i.Syllables > 1 {
+			return c.among("advice", fmt.Sprintf("它有%s个音节，先一个一个慢慢读，再连起来。", numeral(i.Syllables)), fmt.Sprintf("它有%s拍，一边拍手一边读。", numeral(i.Syllables)))
+		}
+		return c.among("advice", "先一个音一个音慢慢读，再逐渐加快。", "把每个音都拉长一点，再连起来读。")
+	case feedback.IssueUnfinished:
+		return c.among("advice", "读完最后一个词，再停止录音。", "中间换一口气，给结尾留一点力气。")
 	case feedback.IssueOmission:
 		return c.among("advice", "给每个词一点时间，短的词也一样。", "先看清每个词，再读出来。")
 	case feedback.IssuePartial:
@@ -130,6 +148,9 @@ func (c chinese) advice(i feedback.Issue) string {
 	case feedback.IssueFast:
 		return c.among("advice", "稍微慢一点，读完一个词再读下一个。", "给元音多一点时间，尤其是长词。")
 	case feedback.IssueHesitant:
+		if c.plan.Category == evaluation.CategoryWord {
+			return c.among("advice", "先在心里想好整个词，再一口气读出来。", "从第一个音到最后一个音，声音不要停。")
+		}
 		return c.among("advice", "先默读一遍，再两三个词一组地读。", "先想好在哪里换气，中间不要停。")
 	default:
 		return c.among("advice", "重要的词读长一点、高一点。", "重要的词声音上扬，句尾下降。")
@@ -153,6 +174,12 @@ func (c chinese) second(i feedback.Issue, tip bool) string {
 		}
 		short := phones[i.Phone].zh.short
 		return c.among("second", fmt.Sprintf("另外，注意%s：%s。", s, short), fmt.Sprintf("还有%s：%s。", s, short), fmt.Sprintf("再看%s：%s。", s, short))
+	case feedback.IssueReplaced:
+		return c.among("second", "还有"+w+"，我听到的不太一样，再慢慢读一遍。", w+"我也没能听出来，慢一点再读。")
+	case feedback.IssueUnfinished:
+		return c.among("second", "另外，从"+w+"开始的部分没有听到。", "从"+w+"到结尾也漏掉了。")
+	case feedback.IssuePartial:
+		return c.among("second", "另外，我只听到了一部分内容。", "也有不少词没有听到。")
 	case feedback.IssueWord:
 		return c.among("second", "然后把"+w+"也慢慢读几遍。", w+"也可以多练练。", "下一个要练的词是"+w+"。")
 	case feedback.IssueOmission:
@@ -182,6 +209,8 @@ func (c chinese) insertion(i feedback.Issue) string {
 		return c.among("insertion", "我听到了几个原文里没有的词。", "读的时候多了几个词。")
 	case w == "":
 		return c.among("insertion", "我听到了一个原文里没有的词。", "读的时候多了一个词。")
+	case i.Again:
+		return c.among("insertion", w+"读了两遍，读一遍就够了。", "多了一个"+w+"，它读了两遍。")
 	default:
 		return c.among("insertion", "我还听到了"+w+"，原文这里没有。", "读的时候多了一个"+w+"。")
 	}
@@ -197,6 +226,9 @@ func (c chinese) next() string {
 	case feedback.NextReread:
 		return c.among("next", "现在用手指着每个词，再读一遍。", "再录一遍，一边读一边指着词。", "再读一遍，一个词一个词地来，一个也不漏。")
 	case feedback.NextSmooth:
+		if c.plan.Category == evaluation.CategoryWord {
+			return c.among("next", "现在一口气连读五遍，再录一次。", "先小声读，再大声读，然后一口气录下来。")
+		}
 		return c.among("next", "现在读三遍，每一遍都少停一点。", "先标出两个换气的地方，再录一遍。", "先哼一遍节奏，再读一遍。")
 	case feedback.NextSlower:
 		return c.among("next", "现在先用一半的速度读一遍，再录一次。", "再录一遍，每读一个词轻轻敲一下桌子。")
@@ -204,22 +236,22 @@ func (c chinese) next() string {
 		return c.among("next", "现在读三遍，一遍比一遍快一点。", "先练两遍，再用快一点的速度录一次。")
 	case feedback.NextMelody:
 		return c.among("next", "选两个最重要的词，把它们读得更重。", "再读一遍，就像在告诉别人一个好消息。")
-	case feedback.NextRepeat:
-		return c.among("next", "再录一遍，声音大一点，一口气读完。", "先练两遍，再录一次。", "先听听自己的录音，再试一次。")
+	case feedback.NextFinish:
+		return c.among("next", "先从"+w+"读到结尾，再读全文。", "从"+w+"开始把后面读两遍，再完整录一次。", "再读一遍，读完最后一个词再停止录音。")
 	default:
 		return c.challenge()
 	}
 }
 
 func (c chinese) contrast(w string) string {
-	i := c.plan.Issues[0]
-	s, ok := findSubstitution(i.Phone, i.Heard)
-	if !ok || len(s.pairsFor(i.Place)) == 0 {
+	pair, own, ok := c.pairFor(c.plan.Issues[0])
+	if !ok {
 		return c.sayAgain(w)
 	}
-	pairs := s.pairsFor(i.Place)
-	pair := pairs[c.pick("pair", len(pairs))]
 	a, b := quoteChinese(pair[0]), quoteChinese(pair[1])
+	if own {
+		return c.among("next", fmt.Sprintf("现在把%s和%s读五遍，再录一次。", a, b), fmt.Sprintf("先读%s，再读%s，听出区别了吗？再录一次。", a, b))
+	}
 	return c.among("next", fmt.Sprintf("现在把%s和%s读五遍，再读%s。", a, b, w), fmt.Sprintf("先慢慢练%s和%s，再读一遍%s。", a, b, w),
 		fmt.Sprintf("试着读%s、%s、%s，然后读%s。", a, b, a, w), fmt.Sprintf("先读%s，再读%s，听出区别了吗？再试试%s。", a, b, w))
 }
@@ -280,6 +312,9 @@ func (c chinese) sound(i feedback.Issue) string {
 	case feedback.PlaceEnd:
 		return "最后一个元音"
 	case feedback.PlaceInside:
+		if i.Nth > 1 {
+			return fmt.Sprintf("第%d个元音", i.Nth)
+		}
 		return "中间的元音"
 	default:
 		return "元音"
@@ -306,6 +341,15 @@ func (c chinese) missing(i feedback.Issue) string {
 	default:
 		return w + "等几个词"
 	}
+}
+
+// numeral writes a small number.
+func numeral(n int) string {
+	words := []string{"零", "一", "两", "三", "四", "五", "六", "七", "八", "九", "十"}
+	if n < len(words) {
+		return words[n]
+	}
+	return "好几"
 }
 
 func quoteChinese(w string) string { return "“" + w + "”" }

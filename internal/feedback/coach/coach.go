@@ -12,13 +12,14 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"oktalk/internal/feedback"
 )
 
 // Version is the version of the bank and of the rules that put a text together. It must change when any text does.
-const Version = "coach-1"
+const Version = "coach-2"
 
 // Coach is the offline generator. It keeps no state and is safe for concurrent use.
 type Coach struct{}
@@ -84,14 +85,17 @@ func compose(w writer, p feedback.Plan, limit int, space string) string {
 			[]string{w.praise(), finding, w.short(first), w.second(second, true), w.next()},
 			[]string{w.praise(), finding, w.advice(first), w.second(second, false), w.next()},
 			[]string{w.praise(), finding, w.short(first), w.second(second, false), w.next()},
+			[]string{w.praise(), finding, w.second(second, false), w.next()},
+			[]string{finding, w.second(second, false), w.next()},
+		)
+	} else {
+		forms = append(forms,
+			[]string{w.praise(), finding, w.again(first), w.advice(first), w.next()},
+			[]string{w.praise(), finding, w.advice(first), w.next()},
+			[]string{w.praise(), finding, w.short(first), w.next()},
+			[]string{finding, w.short(first), w.next()},
 		)
 	}
-	forms = append(forms,
-		[]string{w.praise(), finding, w.again(first), w.advice(first), w.next()},
-		[]string{w.praise(), finding, w.advice(first), w.next()},
-		[]string{w.praise(), finding, w.short(first), w.next()},
-		[]string{finding, w.short(first), w.next()},
-	)
 	var text string
 	for _, f := range forms {
 		text = join(space, f...)
@@ -129,6 +133,27 @@ func (c chooser) pick(slot string, n int) int {
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33
 	return int(x % uint64(n))
+}
+
+// pairFor returns a minimal pair for an issue: two words that differ in its sounds, where they are in its word if there are such, and
+// neither of which is the word itself if that can be. own reports that one is.
+func (c chooser) pairFor(i feedback.Issue) (pair [2]string, own, ok bool) {
+	s, ok := findSubstitution(i.Phone, i.Heard)
+	if !ok {
+		return pair, false, false
+	}
+	pairs := s.pairsFor(i.Place)
+	has := func(p [2]string) bool {
+		return strings.EqualFold(p[0], i.Word.Text) || strings.EqualFold(p[1], i.Word.Text)
+	}
+	if others := slices.DeleteFunc(slices.Clone(pairs), has); len(others) > 0 {
+		pairs = others
+	}
+	if len(pairs) == 0 {
+		return pair, false, false
+	}
+	pair = pairs[c.pick("pair", len(pairs))]
+	return pair, has(pair), true
 }
 
 // example returns an example word of a sound that is not the word being talked about.

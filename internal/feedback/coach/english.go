@@ -36,15 +36,21 @@ func (e english) praise() string {
 		s := e.sound(feedback.Issue{Phone: e.plan.Praise.Phone, Place: feedback.PlaceInside})
 		return e.among("praise", "Well done: "+s+" in "+w+" was clear.", "Nice work on "+s+" in "+w+", a sound that many find hard.",
 			"I liked "+s+" in "+w+": clear and easy to hear.", "You have a clear "+strings.TrimPrefix(s, "the ")+" in "+w+".")
+	case feedback.PraisePart:
+		s := e.sound(feedback.Issue{Phone: e.plan.Praise.Phone, Place: feedback.PlaceInside})
+		return e.among("praise", capital(s)+" in "+w+" was clear.", "I could hear "+s+" in "+w+" well.", "Good: "+s+" in "+w+" came out clearly.")
 	case feedback.PraiseFluency:
+		if e.plan.Category == evaluation.CategoryWord {
+			return e.among("praise", "You said it smoothly, in one go.", "You said the word without a stop, good.", "Good: you said it in one breath.")
+		}
 		return e.among("praise", "You spoke smoothly, well done.", "Your words flowed nicely.", "Nice and smooth: your words follow each other well.",
 			"You kept a steady flow.")
 	case feedback.PraiseComplete:
 		return e.among("praise", "You read the whole text, well done.", "Good: I heard every word of the text.", "You did not leave out a single word.",
-			"You stayed with the text from start to end.")
+			"You stayed with the text to the last word.")
 	default:
 		return e.among("praise", "Thank you for recording this; every try helps.", "It is good that you practise aloud.",
-			"You have made a start, and that is what counts.", "Good that you gave this a try.")
+			"Good that you gave this a try.", "Well done for reading aloud.")
 	}
 }
 
@@ -62,6 +68,10 @@ func (e english) finding(i feedback.Issue) string {
 		return e.soundFinding(i)
 	case feedback.IssueWord:
 		return e.among("finding", capital(w)+" was not quite clear yet.", "The word to work on is "+w+".", "Let us give "+w+" some more care.")
+	case feedback.IssueReplaced:
+		return e.among("finding", "Where the text has "+w+", I heard something quite different.", "I could not recognize "+w+" this time.", "What I heard for "+w+" was more like another word.")
+	case feedback.IssueUnfinished:
+		return e.among("finding", "I did not hear the end of the text, from "+w+" on.", "You stopped before the end: "+w+" and what follows were missing.", "The last part, from "+w+" on, got lost.")
 	case feedback.IssueOmission:
 		missing := e.missing(i)
 		return e.among("finding", "I did not hear "+missing+".", "It seems that "+missing+" got lost.", "I listened for "+missing+" but could not find "+pronoun(i.Count)+".")
@@ -77,6 +87,9 @@ func (e english) finding(i feedback.Issue) string {
 	case feedback.IssueFast:
 		return e.among("finding", "You read very fast this time.", "The pace was very quick.", "You were in a hurry this time.")
 	case feedback.IssueHesitant:
+		if e.plan.Category == evaluation.CategoryWord {
+			return e.among("finding", "The word came in small pieces this time.", "The word does not flow in one breath yet.")
+		}
 		return e.among("finding", "The words do not flow together yet.", "Your reading stopped and started a little.", "The rhythm was not quite steady yet.")
 	default:
 		return e.among("finding", "Your voice stayed on nearly one level.", "The melody of your voice can move more.", "Your voice can rise and fall more.")
@@ -125,8 +138,15 @@ func (e english) advice(i feedback.Issue) string {
 			ways = []string{fix, fix, p.mouth, p.cue} // what to change helps more than how the sound is made
 		}
 		return e.among("advice", ways...)
-	case feedback.IssueWord:
-		return e.among("advice", "Say it slowly, sound by sound, then a little faster each time.", "Break it into small parts, say each part, then join them.")
+	case feedback.IssueWord, feedback.IssueReplaced:
+		if i.Syllables > 1 {
+			beats := number(i.Syllables) + " beats"
+			return e.among("advice", "It has "+beats+": clap each one slowly, then join them.", "Say its "+beats+" one by one, then the whole word.",
+				"Tap the table "+number(i.Syllables)+" times, once for each part of the word.")
+		}
+		return e.among("advice", "Say it slowly, sound by sound, then a little faster each time.", "Stretch it: hold each sound for a moment, then join them.")
+	case feedback.IssueUnfinished:
+		return e.among("advice", "Keep recording until you have said the last word.", "Breathe in the middle, so that there is air left for the end.")
 	case feedback.IssueOmission:
 		return e.among("advice", "Give every word its own moment, also the short ones.", "Let your eyes rest on each word before you say it.")
 	case feedback.IssuePartial:
@@ -140,6 +160,9 @@ func (e english) advice(i feedback.Issue) string {
 	case feedback.IssueFast:
 		return e.among("advice", "Slow down a little and finish each word before the next.", "Give the vowels more time, above all in long words.")
 	case feedback.IssueHesitant:
+		if e.plan.Category == evaluation.CategoryWord {
+			return e.among("advice", "Think of the whole word first, then say it without a stop.", "Keep your voice going from the first sound to the last.")
+		}
 		return e.among("advice", "Read it once silently, then speak in groups of two or three words.", "Choose where to breathe, and keep your voice going in between.")
 	default:
 		return e.among("advice", "Say the important words longer and a little higher.", "Let your voice go up on key words and down at the end.")
@@ -163,6 +186,12 @@ func (e english) second(i feedback.Issue, tip bool) string {
 		}
 		short := phones[i.Phone].en.short
 		return e.among("second", fmt.Sprintf("Next, %s: %s.", of, short), fmt.Sprintf("Also, for %s, %s.", of, short), fmt.Sprintf("One more thing, %s: %s.", of, short))
+	case feedback.IssueReplaced:
+		return e.among("second", "Then say "+w+" again, slowly: I heard something quite different.", "I also could not recognize "+w+" yet.")
+	case feedback.IssueUnfinished:
+		return e.among("second", "I also did not hear the end, from "+w+" on.", "And the last part, from "+w+" on, got lost.")
+	case feedback.IssuePartial:
+		return e.among("second", "I also heard only a part of the text.", "Many words of the text were missing, too.")
 	case feedback.IssueWord:
 		return e.among("second", "Then say "+w+" slowly as well.", "Also give "+w+" more time.", "The next word to work on is "+w+".")
 	case feedback.IssueOmission:
@@ -192,6 +221,8 @@ func (e english) insertion(i feedback.Issue) string {
 		return e.among("insertion", "I heard some extra words that the text does not have.", "A few words were added to the text.")
 	case w == "":
 		return e.among("insertion", "I heard an extra word that the text does not have.", "One word was added to the text.")
+	case i.Again:
+		return e.among("insertion", "I heard "+w+" twice in a row; an extra word breaks the line.", "There was an extra "+w+": it was said twice.")
 	default:
 		return e.among("insertion", "I also heard "+w+", which the text does not have there.", "There was an extra "+w+" in your reading.")
 	}
@@ -208,6 +239,9 @@ func (e english) next() string {
 		return e.among("next", "Now read it again with a finger under each word.", "Record it again and point at every word as you say it.",
 			"Now read it once more, one word at a time, and miss none.")
 	case feedback.NextSmooth:
+		if e.plan.Category == evaluation.CategoryWord {
+			return e.among("next", "Now say it five times in one breath, then record it again.", "Whisper it, say it, then record it again without a stop.")
+		}
 		return e.among("next", "Now say it three times, each time with fewer stops.", "Mark two places to breathe, then record it again.", "Now hum the rhythm once and read it again.")
 	case feedback.NextSlower:
 		return e.among("next", "Now read it once at half speed, then record it again.", "Record it again and tap the table for each word.")
@@ -215,22 +249,23 @@ func (e english) next() string {
 		return e.among("next", "Now read it three times, a little faster each time.", "Say it twice for practice, then record it again with more pace.")
 	case feedback.NextMelody:
 		return e.among("next", "Choose the two most important words and make them stronger.", "Now read it again as if you tell good news.")
-	case feedback.NextRepeat:
-		return e.among("next", "Record it once more, a little louder and in one flow.", "Say it twice for practice, then record it again.", "Listen to your recording, then try it once more.")
+	case feedback.NextFinish:
+		return e.among("next", "Now practise the part from "+w+" to the end, then read it all.", "Start at "+w+" and read to the end twice, then record everything.",
+			"Now read it again, and stop the recording only after the last word.")
 	default:
 		return e.challenge()
 	}
 }
 
 func (e english) contrast(w string) string {
-	i := e.plan.Issues[0]
-	s, ok := findSubstitution(i.Phone, i.Heard)
-	if !ok || len(s.pairsFor(i.Place)) == 0 {
+	pair, own, ok := e.pairFor(e.plan.Issues[0])
+	if !ok {
 		return e.sayAgain(w)
 	}
-	pairs := s.pairsFor(i.Place)
-	pair := pairs[e.pick("pair", len(pairs))]
 	a, b := quote(pair[0]), quote(pair[1])
+	if own {
+		return e.among("next", fmt.Sprintf("Now say %s and %s five times, then record it again.", a, b), fmt.Sprintf("Say %s, then %s: hear the difference? Then record it again.", a, b))
+	}
 	return e.among("next", fmt.Sprintf("Now say %s and %s five times, then %s again.", a, b, w), fmt.Sprintf("Practise %s and %s slowly, then say %s once more.", a, b, w),
 		fmt.Sprintf("Try %s, %s, %s, and then %s.", a, b, a, w), fmt.Sprintf("Say %s, then %s: hear the difference? Now try %s.", a, b, w))
 }
@@ -276,6 +311,9 @@ func (e english) sound(i feedback.Issue) string {
 	case feedback.PlaceEnd:
 		return "the last vowel"
 	case feedback.PlaceInside:
+		if i.Nth < len(ordinals) {
+			return "the " + ordinals[i.Nth] + " vowel"
+		}
 		return "a vowel in the middle"
 	default:
 		return "the vowel"
@@ -326,6 +364,8 @@ func (e english) missing(i feedback.Issue) string {
 		return fmt.Sprintf("%s and %s other words", w, number(i.Count-1))
 	}
 }
+
+var ordinals = []string{"middle", "first", "second", "third", "fourth", "fifth", "sixth"}
 
 func number(n int) string {
 	words := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
