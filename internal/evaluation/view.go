@@ -202,9 +202,9 @@ type MessageType string
 const (
 	// MessageSnapshot is the first message of a connection, and of a resync.
 	MessageSnapshot MessageType = "snapshot"
-	// MessageProgress is every later one while the evaluation is not final.
+	// MessageProgress is every later one while the evaluation is not final, and those after done on a connection that stays.
 	MessageProgress MessageType = "progress"
-	// MessageDone is the last: the evaluation is final.
+	// MessageDone says that the evaluation is final. It is the last unless the connection stays.
 	MessageDone MessageType = "done"
 )
 

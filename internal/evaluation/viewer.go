@@ -9,4 +9,6 @@ type Viewer struct {
 	// Admit is called once, when nothing else can keep a connection from being opened: it uses a single-use ticket up. An error is the
 	// answer. Nil: there is nothing to use up.
 	Admit func(ctx context.Context) error
+	// Stay keeps the connection open after done: what changes later, when a replay is applied, comes as progress.
+	Stay bool
 }

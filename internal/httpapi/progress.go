@@ -20,6 +20,7 @@ type progressInput struct {
 	After       int64  `query:"after" minimum:"0" doc:"Long poll: the version the client has; 0 for none"`
 	Wait        int    `query:"wait" minimum:"0" maximum:"60" doc:"Long poll: seconds to wait for a newer version; 0 answers at once"`
 	Ticket      string `query:"ticket" doc:"Ticket instead of the Authorization header; used up by a request that is served"`
+	Stay        bool   `query:"stay" doc:"WebSocket and server-sent events: stay open after done; what changes later, when a replay is applied, comes as progress"`
 	Accept      string `header:"Accept" doc:"text/event-stream gives server-sent events"`
 	LastEventID string `header:"Last-Event-ID" doc:"Server-sent events: the version the client has"`
 }
@@ -51,7 +52,7 @@ func getProgress(evaluations Evaluations, progress Progress, log *slog.Logger) f
 }
 
 func serveProgress(w http.ResponseWriter, r *http.Request, progress Progress, id string, in *progressInput) error {
-	viewer := evaluation.Viewer{KeyID: caller(r.Context()).KeyID, Admit: useTicket}
+	viewer := evaluation.Viewer{KeyID: caller(r.Context()).KeyID, Admit: useTicket, Stay: in.Stay}
 	switch {
 	case isUpgrade(r):
 		if err := checkUpgrade(r); err != nil {

@@ -3,7 +3,7 @@
 // # Guarantees
 //
 //   - The first message is a snapshot, or done if the evaluation is final. Versions of one connection rise strictly. After done
-//     the connection ends. Every message carries the whole changing state, so versions may be skipped, never missed for good.
+//     the connection ends, unless it was asked to stay. Every message carries the whole changing state, so versions may be skipped, never missed for good.
 //   - A connection is never silent about a change for longer than the check interval (15 s), whatever is lost; for longer than
 //     about a second while Redis is away; and as long as PostgreSQL is away, it gets what Redis still carries.
 //   - A slow client delays nobody. There is no queue to overflow: a connection takes the latest state when it is ready for one.

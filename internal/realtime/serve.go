@@ -42,11 +42,16 @@ func (h *Hub) firstState(ctx context.Context, sub *Subscription) (evaluation.Sna
 	return s, err
 }
 
-// follow sends each new state to p until the evaluation is final or deleted or the hub closes, and returns what to tell the client.
-// An error means that there is nobody to tell.
-func (h *Hub) follow(ctx context.Context, sub *Subscription, p peer) (CloseCode, error) {
+// follow sends each new state to p, which has been told of s (if it is not known otherwise), until the evaluation is final, unless the
+// connection stays, or deleted or the hub closes. It returns what to tell the client; an error means that there is nobody to tell.
+func (h *Hub) follow(ctx context.Context, sub *Subscription, p peer, s evaluation.Snapshot, stay bool) (CloseCode, error) {
 	for {
-		s, err := h.next(ctx, sub, p)
+		final := s.Final
+		if final && !stay {
+			return CloseDone, nil
+		}
+		var err error
+		s, err = h.next(ctx, sub, p)
 		switch {
 		case errors.Is(err, ErrClosed):
 			h.spread(ctx)
@@ -58,11 +63,12 @@ func (h *Hub) follow(ctx context.Context, sub *Subscription, p peer) (CloseCode,
 		case s.Deleted:
 			return CloseDeleted, nil
 		}
-		if err := p.send(ctx, s.Message(false)); err != nil {
-			return 0, err
+		m := s.Message(false)
+		if final {
+			m.Type = evaluation.MessageProgress // done is said once
 		}
-		if s.Final {
-			return CloseDone, nil
+		if err := p.send(ctx, m); err != nil {
+			return 0, err
 		}
 	}
 }

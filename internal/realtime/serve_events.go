@@ -17,7 +17,7 @@ const reconnectDelay = 2 * time.Second
 // ServeEvents answers with the progress of an evaluation as server-sent events and returns when the stream has ended. The event
 // names are the message types, the event ids versions, the data messages. lastEventID is the version a client that reconnects has (0:
 // none): the stream starts with a snapshot only if the evaluation is at another one, and a client that has the final one gets
-// 204, which stops browsers from reconnecting. A stream that ends before done ends with the event "close", whose data is
+// 204, which stops browsers from reconnecting, unless it stays. A stream that ends before done ends with the event "close", whose data is
 // {"code","reason","reconnect"} with a [CloseCode].
 //
 // An error means that nothing was written, and the caller answers: [evaluation.ErrNotFound], [evaluation.ErrUnavailable] or that of the
@@ -43,26 +43,26 @@ func (h *Hub) ServeEvents(w http.ResponseWriter, r *http.Request, id string, las
 		return err
 	}
 	known := s.Version <= lastEventID
-	if known && s.Final {
+	if known && s.Final && !viewer.Stay {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	if err := h.serveEvents(ctx, newEventStream(h, w), sub, s, known); err != nil {
+	if err := h.serveEvents(ctx, newEventStream(h, w), sub, s, known, viewer.Stay); err != nil {
 		h.log.Debug("event stream ended by the client", "evaluation_id", id, "err", err)
 	}
 	return nil
 }
 
-func (h *Hub) serveEvents(ctx context.Context, p *eventStream, sub *Subscription, s evaluation.Snapshot, known bool) error {
+func (h *Hub) serveEvents(ctx context.Context, p *eventStream, sub *Subscription, s evaluation.Snapshot, known, stay bool) error {
 	if err := p.open(); err != nil {
 		return err
 	}
 	if !known {
-		if err := p.send(ctx, s.Message(true)); err != nil || s.Final {
+		if err := p.send(ctx, s.Message(true)); err != nil {
 			return err
 		}
 	}
-	code, err := h.follow(ctx, sub, p)
+	code, err := h.follow(ctx, sub, p, s, stay)
 	if err != nil || code == CloseDone {
 		return err
 	}

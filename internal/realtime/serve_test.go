@@ -80,7 +80,7 @@ func newNode(t testing.TB, cfg realtime.Config, redisURL, prefix string, db *dat
 
 func (n *node) serve(w http.ResponseWriter, r *http.Request) {
 	id := strings.TrimPrefix(r.URL.Path, "/")
-	viewer := evaluation.Viewer{KeyID: r.Header.Get("Key")}
+	viewer := evaluation.Viewer{KeyID: r.Header.Get("Key"), Stay: r.URL.Query().Has("stay")}
 	if n.admit != nil {
 		viewer.Admit = n.admit
 	}
@@ -177,6 +177,30 @@ func TestWebSocketCourse(t *testing.T) {
 	want(t, conn, "done 3", "close 1000")
 	want(t, there.dial("e"), "done 3", "close 1000")
 	testkit.WaitFor(t, patience, "the subscriptions to end", func() bool { return there.hub.Stats().Evaluations == 0 })
+}
+
+// A connection that stays sees what an applied replay changes after done, and still ends with its evaluation.
+func TestConnectionsThatStay(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, quick(), testkit.RedisURL(t), testkit.Prefix(t), newDatabase(processing("e", 1), completed("f", 7)))
+	socket, stream := n.dial("e?stay"), openEvents(t, n, http.DefaultClient, "e?stay", "")
+	late, known := n.dial("f?stay"), openEvents(t, n, http.DefaultClient, "f?stay", "7")
+	want(t, socket, "snapshot 1")
+	stream.want("snapshot 1")
+	want(t, late, "done 7")
+	testkit.WaitFor(t, patience, "the connections", func() bool { return n.hub.Stats().Subscriptions == 4 })
+	for _, version := range []int64{2, 3} {
+		n.settle(completed("e", version))
+		n.settle(completed("f", version+6))
+		message := fmt.Sprint(map[int64]string{2: "done ", 3: "progress "}[version], version)
+		want(t, socket, message)
+		stream.want(message)
+		want(t, late, fmt.Sprint("progress ", version+6))
+		known.want(fmt.Sprint("progress ", version+6))
+	}
+	n.db.remove("e")
+	want(t, socket, "close 4504")
+	stream.want("close 4504 false", "end")
 }
 
 func TestWebSocketOfDeleted(t *testing.T) {

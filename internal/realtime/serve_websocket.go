@@ -52,7 +52,7 @@ func (h *Hub) ServeWebSocket(w http.ResponseWriter, r *http.Request, id string, 
 		defer cancel()
 		discard(ctx, conn)
 	}()
-	code, err := h.serveSocket(ctx, conn, id, viewer.KeyID)
+	code, err := h.serveSocket(ctx, conn, id, viewer)
 	if err == nil {
 		err = conn.Close(websocket.StatusCode(code), code.Reason())
 	}
@@ -65,13 +65,13 @@ func (h *Hub) ServeWebSocket(w http.ResponseWriter, r *http.Request, id string, 
 	return nil
 }
 
-func (h *Hub) serveSocket(ctx context.Context, conn *websocket.Conn, id, keyID string) (CloseCode, error) {
+func (h *Hub) serveSocket(ctx context.Context, conn *websocket.Conn, id string, viewer evaluation.Viewer) (CloseCode, error) {
 	sub, err := h.Subscribe(ctx, id, 0)
 	if err != nil {
 		return closeCode(err)
 	}
 	defer sub.Close()
-	sub.holdTo(keyID)
+	sub.holdTo(viewer.KeyID)
 	s, err := h.firstState(ctx, sub)
 	if err != nil {
 		return closeCode(err)
@@ -80,10 +80,7 @@ func (h *Hub) serveSocket(ctx context.Context, conn *websocket.Conn, id, keyID s
 	if err := p.send(ctx, s.Message(true)); err != nil {
 		return 0, err
 	}
-	if s.Final {
-		return CloseDone, nil
-	}
-	return h.follow(ctx, sub, p)
+	return h.follow(ctx, sub, p, s, viewer.Stay)
 }
 
 // closeCode tells what to say about an error; the error itself if the client is gone.
