@@ -43,7 +43,7 @@ func (d *dev) demoKey(ctx context.Context) (string, error) {
 			return key, err
 		}
 	}
-	out, err := d.runSelf(ctx, "keys", "create", "--user", "demo", "--json")
+	out, err := d.runSelf(ctx, "keys", "create", "--user", "demo", "--why", "oktalk dev", "--json")
 	if err != nil {
 		return "", err
 	}

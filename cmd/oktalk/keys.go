@@ -36,7 +36,7 @@ func withAccounts(ctx context.Context, getenv func(string) string, fn func(s *ac
 }
 
 func newKeysCreateCommand(getenv func(string) string) *cobra.Command {
-	var user, role string
+	var user, role, why string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "create --user <name>",
@@ -45,6 +45,7 @@ func newKeysCreateCommand(getenv func(string) string) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAccounts(cmd.Context(), getenv, func(s *account.Service) error {
+				s = s.As(account.Act{Actor: actor(getenv), Why: why})
 				if role != "" {
 					if err := s.SetRole(cmd.Context(), user, account.Role(role)); err != nil {
 						return err
@@ -64,6 +65,7 @@ func newKeysCreateCommand(getenv func(string) string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&user, "user", "", "name of the user, who is made if needed")
 	cmd.Flags().StringVar(&role, "role", "", "give the user a role: user, or admin, who may use /v1/admin")
+	cmd.Flags().StringVar(&why, "why", "by hand", "reason, kept for audit")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"id","user_id","key"}`)
 	if err := cmd.MarkFlagRequired("user"); err != nil {
 		panic(err) // the flag is defined two lines above
@@ -137,13 +139,14 @@ func unlessZero(t time.Time) *time.Time {
 }
 
 func newKeysRevokeCommand(getenv func(string) string) *cobra.Command {
-	return &cobra.Command{
+	var why string
+	cmd := &cobra.Command{
 		Use:   "revoke <id>",
-		Short: "End a key at once",
+		Short: "End a key at once; connections opened with it end within 20 seconds",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAccounts(cmd.Context(), getenv, func(s *account.Service) error {
-				err := s.RevokeKey(cmd.Context(), args[0])
+				err := s.As(account.Act{Actor: actor(getenv), Why: why}).RevokeKey(cmd.Context(), args[0])
 				if errors.Is(err, evaluation.ErrNotFound) {
 					return fmt.Errorf("there is no key %q: oktalk keys list shows all", args[0])
 				}
@@ -155,4 +158,6 @@ func newKeysRevokeCommand(getenv func(string) string) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&why, "why", "by hand", "reason, kept for audit")
+	return cmd
 }

@@ -59,7 +59,7 @@ func TestKeysAndMigrations(t *testing.T) {
 	if err != nil || key.ID == "" || key.UserID == "" || key.Key == "" {
 		t.Fatalf("keys create --json = %q, %v", out, err)
 	}
-	if out, _, err := tool(t, env, "keys", "revoke", key.ID); err != nil || !strings.Contains(out, "revoked") {
+	if out, _, err := tool(t, env, "keys", "revoke", key.ID, "--why", "lost"); err != nil || !strings.Contains(out, "revoked") {
 		t.Errorf("keys revoke = %q, %v", out, err)
 	}
 	out, _, err = tool(t, env, "keys", "list")

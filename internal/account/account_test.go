@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ type store struct {
 	keys  map[string]string // hash -> user name
 	roles map[string]account.Role
 	hints []string
+	acts  []account.Act // that made keys
 	down  bool
 }
 
@@ -37,7 +39,8 @@ func (s *store) EnsureUser(_ context.Context, name string) (string, error) {
 	return s.users[name], nil
 }
 
-func (s *store) CreateKey(_ context.Context, userID, hint string, hash []byte) (string, error) {
+func (s *store) CreateKey(_ context.Context, userID, hint string, hash []byte, act account.Act) (string, error) {
+	s.acts = append(s.acts, act)
 	for name, id := range s.users {
 		if id == userID {
 			s.keys[string(hash)] = name
@@ -49,7 +52,7 @@ func (s *store) CreateKey(_ context.Context, userID, hint string, hash []byte) (
 
 func (s *store) ListKeys(context.Context) ([]account.Key, error) { return nil, nil }
 
-func (s *store) RevokeKey(context.Context, string) error { return evaluation.ErrNotFound }
+func (s *store) RevokeKey(context.Context, string, account.Act) error { return evaluation.ErrNotFound }
 
 func (s *store) UserByKeyHash(_ context.Context, hash []byte) (account.Caller, error) {
 	name, ok := s.keys[string(hash)]
@@ -59,7 +62,7 @@ func (s *store) UserByKeyHash(_ context.Context, hash []byte) (account.Caller, e
 	return account.Caller{UserID: s.users[name], UserName: name, KeyID: "key_1", Role: s.roles[s.users[name]]}, nil
 }
 
-func (s *store) SetRole(_ context.Context, userID string, role account.Role) error {
+func (s *store) SetRole(_ context.Context, userID string, role account.Role, _ account.Act) error {
 	s.roles[userID] = role
 	return nil
 }
@@ -85,7 +88,10 @@ func TestKeys(t *testing.T) {
 	if err != nil || caller != (account.Caller{UserID: "user_1", UserName: "ann", KeyID: "key_1"}) {
 		t.Errorf("Authenticate(key) = %+v, %v", caller, err)
 	}
-	again, err := service.CreateKey(t.Context(), "ann")
+	again, err := service.As(account.Act{Actor: "ada", Why: "lost hers"}).CreateKey(t.Context(), "ann")
+	if want := []account.Act{{Actor: "a program"}, {Actor: "ada", Why: "lost hers"}}; !slices.Equal(s.acts, want) {
+		t.Errorf("keys were made by %v, want %v", s.acts, want)
+	}
 	if err != nil || again.UserID != created.UserID || again.Key == created.Key {
 		t.Errorf("second CreateKey(ann) = %+v, %v, want the same user and another key", again, err)
 	}

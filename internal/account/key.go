@@ -56,27 +56,39 @@ type CreatedKey struct {
 	Key    string `json:"key"`
 }
 
-// Store keeps users and the hashes of their keys.
+// Act is who changes accounts and why, as it is kept for audit.
+type Act struct {
+	Actor string // empty: "a program"
+	Why   string
+}
+
+// Store keeps users and the hashes of their keys. What changes them is written to the record for audit with it, all or nothing.
 type Store interface {
 	// EnsureUser returns the user of that name, made if needed.
 	EnsureUser(ctx context.Context, name string) (userID string, err error)
 	// SetRole gives a user a role.
-	SetRole(ctx context.Context, userID string, role Role) error
+	SetRole(ctx context.Context, userID string, role Role, act Act) error
 	// CreateKey stores a key by its hash.
-	CreateKey(ctx context.Context, userID, hint string, hash []byte) (id string, err error)
+	CreateKey(ctx context.Context, userID, hint string, hash []byte, act Act) (id string, err error)
 	// ListKeys returns all keys, revoked ones too, newest first.
 	ListKeys(ctx context.Context) ([]Key, error)
 	// RevokeKey ends a key; [evaluation.ErrNotFound] if there is none of that id.
-	RevokeKey(ctx context.Context, id string) error
+	RevokeKey(ctx context.Context, id string, act Act) error
 	// UserByKeyHash finds the user of a key in force; [evaluation.ErrUnauthorized] if there is none.
 	UserByKeyHash(ctx context.Context, hash []byte) (Caller, error)
 }
 
 // Service makes, lists, revokes and checks API keys. It is safe for concurrent use.
-type Service struct{ store Store }
+type Service struct {
+	store Store
+	act   Act
+}
 
 // NewService makes a service over a store.
-func NewService(store Store) *Service { return &Service{store: store} }
+func NewService(store Store) *Service { return &Service{store: store, act: Act{Actor: "a program"}} }
+
+// As is the same service for somebody: what it changes is recorded as theirs.
+func (s *Service) As(act Act) *Service { return &Service{store: s.store, act: act} }
 
 // SetRole gives the user of that name, who is made if needed, a role, and so all of their keys. New users have [RoleUser].
 func (s *Service) SetRole(ctx context.Context, userName string, role Role) error {
@@ -89,7 +101,7 @@ func (s *Service) SetRole(ctx context.Context, userName string, role Role) error
 	}
 	userID, err := s.store.EnsureUser(ctx, userName)
 	if err == nil {
-		err = s.store.SetRole(ctx, userID, role)
+		err = s.store.SetRole(ctx, userID, role, s.act)
 	}
 	if err != nil {
 		return fmt.Errorf("set role of %q: %w", userName, err)
@@ -116,7 +128,7 @@ func (s *Service) CreateKey(ctx context.Context, userName string) (CreatedKey, e
 		return CreatedKey{}, fmt.Errorf("create key for %q: %w", userName, err)
 	}
 	key := newKey()
-	id, err := s.store.CreateKey(ctx, userID, key[:hintChars], hashKey(key))
+	id, err := s.store.CreateKey(ctx, userID, key[:hintChars], hashKey(key), s.act)
 	if err != nil {
 		return CreatedKey{}, fmt.Errorf("create key for %q: %w", userName, err)
 	}
@@ -127,7 +139,9 @@ func (s *Service) CreateKey(ctx context.Context, userName string) (CreatedKey, e
 func (s *Service) ListKeys(ctx context.Context) ([]Key, error) { return s.store.ListKeys(ctx) }
 
 // RevokeKey ends a key at once; [evaluation.ErrNotFound] if there is none of that id.
-func (s *Service) RevokeKey(ctx context.Context, id string) error { return s.store.RevokeKey(ctx, id) }
+func (s *Service) RevokeKey(ctx context.Context, id string) error {
+	return s.store.RevokeKey(ctx, id, s.act)
+}
 
 // Authenticate finds the caller of a key. The error wraps [evaluation.ErrUnauthorized] when the key is malformed, unknown
 // or revoked, and [evaluation.ErrUnavailable] when that cannot be told now.

@@ -30,18 +30,43 @@ func (s *Accounts) EnsureUser(ctx context.Context, name string) (userID string, 
 }
 
 // SetRole gives a user a role.
-func (s *Accounts) SetRole(ctx context.Context, userID string, role account.Role) error {
-	return s.db.exec(ctx, "set role of "+userID, `UPDATE users SET role = $2 WHERE id = $1`, userID, role)
+func (s *Accounts) SetRole(ctx context.Context, userID string, role account.Role, act account.Act) error {
+	return s.change(ctx, "set role", userID, act, map[string]string{"why": act.Why, "role": string(role)}, func(b *pgx.Batch, _ *bool) {
+		b.Queue(`UPDATE users SET role = $2 WHERE id = $1`, userID, role)
+	})
 }
 
 // CreateKey stores a key by its hash.
-func (s *Accounts) CreateKey(ctx context.Context, userID, hint string, hash []byte) (id string, err error) {
+func (s *Accounts) CreateKey(ctx context.Context, userID, hint string, hash []byte, act account.Act) (id string, err error) {
 	id = newID("key")
-	err = s.db.exec(ctx, "create key", `INSERT INTO api_keys (id, user_id, hint, hash) VALUES ($1, $2, $3, $4)`, id, userID, hint, hash)
+	err = s.change(ctx, "create key", id, act, map[string]string{"why": act.Why, "user_id": userID}, func(b *pgx.Batch, _ *bool) {
+		b.Queue(`INSERT INTO api_keys (id, user_id, hint, hash) VALUES ($1, $2, $3, $4)`, id, userID, hint, hash)
+	})
 	if err != nil {
 		return "", err
 	}
 	return id, nil
+}
+
+// change makes a change and its record for audit in one transaction. It sets missing when there is nothing of that id to change.
+func (s *Accounts) change(
+	ctx context.Context, action, subject string, act account.Act, detail map[string]string, queue func(b *pgx.Batch, missing *bool),
+) error {
+	return s.db.with(ctx, action+" "+subject, func(ctx context.Context, c *pgx.Conn) error {
+		var missing bool
+		b := beginBatch()
+		queue(b, &missing)
+		if err := queueAudit(b, act.Actor, action, subject, detail); err != nil {
+			return err
+		}
+		if err := send(ctx, c, b); err != nil {
+			return err
+		}
+		if missing {
+			return evaluation.ErrNotFound
+		}
+		return commit(ctx, c, &pgx.Batch{})
+	})
 }
 
 // ListKeys returns all keys, revoked ones too, newest first.
@@ -67,13 +92,9 @@ func toKey(row pgx.CollectableRow) (k account.Key, err error) {
 }
 
 // RevokeKey ends a key; one that was revoked before stays so. [evaluation.ErrNotFound] if there is none of that id.
-func (s *Accounts) RevokeKey(ctx context.Context, id string) error {
-	return s.db.with(ctx, "revoke key "+id, func(ctx context.Context, c *pgx.Conn) error {
-		ct, err := c.Exec(ctx, `UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1`, id)
-		if err == nil && ct.RowsAffected() == 0 {
-			return evaluation.ErrNotFound
-		}
-		return err
+func (s *Accounts) RevokeKey(ctx context.Context, id string, act account.Act) error {
+	return s.change(ctx, "revoke key", id, act, because(act.Why), func(b *pgx.Batch, missing *bool) {
+		b.Queue(`UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1`, id).Exec(none(missing))
 	})
 }
 

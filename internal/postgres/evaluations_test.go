@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -297,15 +299,15 @@ func TestIdempotencyRace(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	ctx := t.Context()
+	ctx, act := t.Context(), account.Act{Actor: "ada@host", Why: "to test"}
 	if again, err := s.accounts.EnsureUser(ctx, "ann"); again != s.user || err != nil {
 		t.Errorf("second EnsureUser = %q, %v, want %q", again, err, s.user)
 	}
-	id, err := s.accounts.CreateKey(ctx, s.user, "okt_abcdef", []byte("hash"))
+	id, err := s.accounts.CreateKey(ctx, s.user, "okt_abcdef", []byte("hash"), act)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.accounts.SetRole(ctx, s.user, account.RoleAdmin); err != nil {
+	if err := s.accounts.SetRole(ctx, s.user, account.RoleAdmin, act); err != nil {
 		t.Fatal(err)
 	}
 	caller, err := s.accounts.UserByKeyHash(ctx, []byte("hash"))
@@ -316,14 +318,29 @@ func TestAccounts(t *testing.T) {
 	if err != nil || len(keys) != 1 || keys[0].LastUsedAt.IsZero() || !keys[0].RevokedAt.IsZero() || keys[0].UserName != "ann" {
 		t.Errorf("ListKeys = %+v, %v, want one key in use", keys, err)
 	}
-	if err := s.accounts.RevokeKey(ctx, id); err != nil {
+	if err := s.accounts.RevokeKey(ctx, id, act); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.accounts.UserByKeyHash(ctx, []byte("hash")); !errors.Is(err, evaluation.ErrUnauthorized) {
 		t.Errorf("UserByKeyHash of a revoked key = %v, want ErrUnauthorized", err)
 	}
-	if err := s.accounts.RevokeKey(ctx, "key_none"); !errors.Is(err, evaluation.ErrNotFound) {
+	if revoked, err := s.accounts.RevokedKeys(ctx, []string{id, "key_none"}); err != nil || !slices.Equal(revoked, []string{id, "key_none"}) {
+		t.Errorf("RevokedKeys = %v, %v, want both", revoked, err)
+	}
+	other, err := s.accounts.CreateKey(ctx, s.user, "okt_ghijkl", []byte("another"), act)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if revoked, err := s.accounts.RevokedKeys(ctx, []string{other}); err != nil || len(revoked) != 0 {
+		t.Errorf("RevokedKeys = %v, %v, want none", revoked, err)
+	}
+	if err := s.accounts.RevokeKey(ctx, "key_none", act); !errors.Is(err, evaluation.ErrNotFound) {
 		t.Errorf("RevokeKey(none) = %v, want ErrNotFound", err)
+	}
+	const audit = `SELECT string_agg(actor || ': ' || action || ' ' || subject || ' ' || (detail ->> 'why'), '; ' ORDER BY id) FROM audit`
+	want := fmt.Sprintf("ada@host: create key %s to test; ada@host: set role %s to test; ada@host: revoke key %s to test; ada@host: create key %s to test", id, s.user, id, other)
+	if got := query[string](t, s.url, audit); got != want {
+		t.Errorf("audit = %s, want %s", got, want)
 	}
 	first, err := s.accounts.Secret(ctx, "tickets", func() []byte { return []byte("one") })
 	second, err2 := s.accounts.Secret(ctx, "tickets", func() []byte { return []byte("two") })
