@@ -52,6 +52,7 @@ type results struct {
 	disk     map[string]float64 // bytes of PostgreSQL for one
 	fairness map[string]fairness
 	flights  map[string]flight
+	path     []pathRun // by rising rate
 
 	mu      sync.Mutex // crashes are tried side by side
 	crashes map[string][]time.Duration

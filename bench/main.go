@@ -1,5 +1,5 @@
 // Command bench runs the same job, one that does nothing, through OKTalk's stage engine and through other ways to run jobs in Go, on
-// the same servers in one run. It prints a report and writes it to docs/benchmarks.md.
+// the same servers in one run; then evaluations through the whole of OKTalk. It prints a report and writes it to docs/benchmarks.md.
 //
 // It is a module of its own, so that what OKTalk is compared with never becomes a dependency of OKTalk.
 package main
@@ -87,6 +87,7 @@ type bench struct {
 	crashes    int
 	crashTime  time.Duration
 	floodTime  time.Duration
+	pathTime   time.Duration
 
 	log     io.Writer
 	servers *servers
@@ -111,6 +112,7 @@ func (b *bench) parse(args []string, stderr io.Writer) (o options, err error) {
 	f.IntVar(&b.crashes, "crashes", 12, "most workers of each contender that are killed")
 	f.DurationVar(&b.crashTime, "crash-time", 110*time.Second, "longest time for killing workers")
 	f.DurationVar(&b.floodTime, "flood-time", 6*time.Second, "how long the flood is measured")
+	f.DurationVar(&b.pathTime, "path-time", 30*time.Second, "how long the whole path is measured at the first rate; others take a third of it")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -144,9 +146,10 @@ const (
 	partQueued     = "queued"
 	partFairness   = "fairness"
 	partFlight     = "flight"
+	partPath       = "path"
 )
 
-var allParts = []string{partThroughput, partPickup, partCrash, partQueued, partFairness, partFlight}
+var allParts = []string{partThroughput, partPickup, partCrash, partQueued, partFairness, partFlight, partPath}
 
 // measure runs the parts. Killing workers takes long and computes little, so it goes on beside the measurement of idle workers.
 func (b *bench) measure(ctx context.Context) error {
@@ -165,7 +168,10 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.part(ctx, partFairness, b.measureFairness); err != nil {
 		return err
 	}
-	return b.part(ctx, partFlight, b.measureFlight)
+	if err := b.part(ctx, partFlight, b.measureFlight); err != nil {
+		return err
+	}
+	return b.part(ctx, partPath, b.measurePath)
 }
 
 func (b *bench) part(ctx context.Context, name string, measure func(context.Context) error) error {

@@ -20,7 +20,7 @@ type page struct {
 	Runs              int
 	Others            string // part of the processors that others had; empty if it is not known
 
-	Contenders, Throughput, Pickup, Crash, Queued, Fairness, Flight, Aims string
+	Contenders, Throughput, Pickup, Crash, Queued, Fairness, Flight, Path, PathCPU, Aims string
 }
 
 func (b *bench) report(m machine, args []string) (string, error) {
@@ -36,7 +36,7 @@ func (b *bench) report(m machine, args []string) (string, error) {
 	err = t.Execute(&text, page{
 		Machine: m, Versions: b.versions(m), Command: command(args), Durable: b.durable, Runs: b.runs, Others: others,
 		Contenders: b.contendersTable(), Throughput: b.throughputTable(), Pickup: b.pickupTable(), Crash: b.crashTable(), Queued: b.queuedTable(),
-		Fairness: b.fairnessTable(), Flight: b.flightTable(), Aims: b.aimsTable(),
+		Fairness: b.fairnessTable(), Flight: b.flightTable(), Path: b.pathTable(), PathCPU: b.pathCPUTable(), Aims: b.aimsTable(),
 	})
 	return text.String(), err
 }
@@ -237,6 +237,10 @@ func (b *bench) aimsTable() string {
 	if f, ok := r.fairness[ours]; ok {
 		aim("others wait at most a quarter of a job's time, p95", fmt.Sprintf("%.2f", jobTimes(f)), jobTimes(f) <= 0.25)
 		aim("a flooder still gets 40 %", percent(f.flooder), f.flooder >= 0.4)
+	}
+	if len(r.path) > 0 {
+		p99 := quantile(r.path[0].done, 0.99)
+		aim(fmt.Sprintf("whole path: done p99 of at most 50 ms at %d evaluations a second", pathRate), millis(p99)+" ms", p99 <= 50*time.Millisecond && r.path[0].failed == 0)
 	}
 	return table(rows)
 }

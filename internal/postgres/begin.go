@@ -24,7 +24,8 @@ const takeJobs = `
 	WITH d AS (
 		SELECT j.id, w.owner, w.entry
 		FROM jobs j JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(id, stage, owner, entry)
-			ON j.id = w.id AND j.stage = w.stage AND j.state = 'open' AND j.owner IN ('', w.owner)
+			ON j.id = w.id AND j.stage = w.stage AND j.owner IN ('', w.owner)
+		WHERE j.id = ANY ($1) AND j.state = 'open'
 		FOR NO KEY UPDATE OF j SKIP LOCKED)
 	UPDATE jobs SET run = run + 1, owner = d.owner, entry_id = d.entry, updated_at = now(), begun_at = coalesce(begun_at, now())
 	FROM d WHERE jobs.id = d.id
@@ -36,12 +37,13 @@ const takenColumns = `jobs.id, evaluation_id, user_id, run, attempts, crashes, w
 // beginTogether begins all jobs that are there for the taking, in one round trip. The others are to be begun alone.
 func (s *Jobs) beginTogether(ctx context.Context, calls []*call[beginning]) error {
 	jobs := make(map[string]*call[beginning], len(calls))
-	var ids, stages, owners, entries []string
+	var ids, stages, owners, entries, ofEvaluations []string
 	for _, c := range calls {
 		c.err = errAlone
 		if e := c.arg.entry; jobs[e.JobID] == nil {
 			jobs[e.JobID] = c
 			ids, stages, owners, entries = append(ids, e.JobID), append(stages, string(e.Stage)), append(owners, c.arg.owner), append(entries, e.ID)
+			ofEvaluations = append(ofEvaluations, storable(e.EvaluationID, maxID))
 		}
 	}
 	evaluations := map[string]*evaluation.Evaluation{}
@@ -53,7 +55,7 @@ func (s *Jobs) beginTogether(ctx context.Context, calls []*call[beginning]) erro
 			taken, err = pgx.CollectRows(rows, toTakenJob)
 			return err
 		})
-		b.Queue(withWords+`WHERE e.id IN (SELECT evaluation_id FROM jobs WHERE id = ANY($1)) AND e.deleted_at IS NULL`, ids).
+		b.Queue(withWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, ofEvaluations).
 			Query(func(rows pgx.Rows) error {
 				es, err := collectEvaluations(rows)
 				for _, e := range es {
@@ -66,6 +68,9 @@ func (s *Jobs) beginTogether(ctx context.Context, calls []*call[beginning]) erro
 		}
 		for _, t := range taken {
 			of := jobs[t.id]
+			if t.evaluationID != of.arg.entry.EvaluationID { // its evaluation was not read; beginning it alone does
+				continue
+			}
 			of.arg.job, of.err = t.finish(ctx, c, of.arg, started, evaluations[t.evaluationID])
 		}
 		return nil

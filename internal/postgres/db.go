@@ -55,6 +55,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	setDefaults(pc.ConnConfig, "oktalk")
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "30s"
 	pc.ConnConfig.RuntimeParams["statement_timeout"] = "30s"
+	pc.ConnConfig.RuntimeParams["jit"] = "off" // statements here touch few rows; compiling one takes longer than running it
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)

@@ -126,7 +126,7 @@ func queueApplied(b *pgx.Batch, e *evaluation.Evaluation, j pipeline.Job, made e
 		if a.State.Available() {
 			stages = append(stages, a.Kind.Stage())
 		}
-		b.Queue(updateArtifacts, []artifactChange{{e.ID, fromArtifact(e.Artifacts.Get(a.Kind))}})
+		queueArtifacts(b, artifactChange{e.ID, fromArtifact(e.Artifacts.Get(a.Kind))})
 	}
 	b.Queue(`UPDATE evaluations SET version = version + 1, updated_at = now() WHERE id = $1`, e.ID)
 	b.Queue(`UPDATE jobs SET applied_version = $2 WHERE id = ANY($1)`, []string{j.ID, j.Replay.Parent}, e.Version+1)

@@ -224,24 +224,30 @@ func (w *writes) start(e *evaluation.Evaluation, stages []evaluation.StageName, 
 	}
 }
 
-// queue queues all that was noted.
+// queue queues all that was noted. Statements that change rows name their keys in an array too: from the JSON the planner expects a
+// hundred rows, and would rather read a small table whole.
 func (w *writes) queue(b *pgx.Batch) {
 	if len(w.jobs) > 0 {
+		ids := make([]string, len(w.jobs))
+		for i, j := range w.jobs {
+			ids[i] = j.ID
+		}
 		b.Queue(`
 			UPDATE jobs SET state = r.state, attempts = attempts + r.failed, waits = 0, last_error = r.error, updated_at = now()
 			FROM json_to_recordset($1) AS r(id text, run bigint, state text, failed integer, error text)
-			WHERE jobs.id = r.id AND jobs.state = 'open' AND jobs.run = r.run`, w.jobs)
+			WHERE jobs.id = ANY($2) AND jobs.id = r.id AND jobs.state = 'open' AND jobs.run = r.run`, w.jobs, ids)
 	}
 	if len(w.runs) > 0 {
 		b.Queue(insertRun, w.runs)
 	}
 	if len(w.artifacts) > 0 {
-		b.Queue(updateArtifacts, w.artifacts)
+		queueArtifacts(b, w.artifacts...)
 	}
 	if len(w.evaluations) > 0 {
 		b.Queue(`
 			UPDATE evaluations SET status = r.status, version = version + 1, waiting_for = r.waiting_for, updated_at = now()
-			FROM json_to_recordset($1) AS r(id text, status text, waiting_for text) WHERE evaluations.id = r.id`, w.evaluations)
+			FROM json_to_recordset($1) AS r(id text, status text, waiting_for text)
+			WHERE evaluations.id = ANY($2) AND evaluations.id = r.id`, w.evaluations, w.progress)
 	}
 	if len(w.next) > 0 {
 		b.Queue(`
@@ -257,7 +263,17 @@ func (w *writes) queue(b *pgx.Batch) {
 	}
 }
 
+// queueArtifacts changes artifacts.
+func queueArtifacts(b *pgx.Batch, changes ...artifactChange) {
+	evaluations := make([]string, len(changes))
+	for i, c := range changes {
+		evaluations[i] = c.EvaluationID
+	}
+	b.Queue(updateArtifacts, changes, evaluations)
+}
+
 const updateArtifacts = `
 	UPDATE artifacts a SET state = r.state, text = r.text, demo_type = r.demo_type, object_key = r.object_key, content_type = r.content_type,
 		provider = r.provider, reason = r.reason, message = r.message, contrast_key = r.contrast_key, updated_at = now()
-	FROM json_populate_recordset(NULL::artifacts, $1) r WHERE a.evaluation_id = r.evaluation_id AND a.kind = r.kind`
+	FROM json_populate_recordset(NULL::artifacts, $1) r
+	WHERE a.evaluation_id = ANY($2) AND a.evaluation_id = r.evaluation_id AND a.kind = r.kind`
