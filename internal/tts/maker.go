@@ -31,6 +31,7 @@ type maker struct {
 // recipe is everything that decides the bytes of an object, and nothing else.
 type recipe struct {
 	Parts    []part // spoken one after another, with a pause between
+	Twice    bool   `json:",omitempty"` // all of it is heard again
 	Language string
 	Voice    string
 	Title    string
@@ -132,7 +133,11 @@ func (m maker) speak(ctx context.Context, r recipe) ([]byte, error) {
 		}
 		clips = append(clips, c)
 	}
-	return m.enc.MP3(ctx, audio.Join(clips...), r.Title)
+	once := audio.Join(clips...)
+	if r.Twice {
+		once = audio.Join(once, audio.Silence(once.Rate, wordPause), once)
+	}
+	return m.enc.MP3(ctx, once, r.Title)
 }
 
 // speakable refuses what no voice is given. Whether there is anything to say in a text is the voice's to judge: "&" is a word.

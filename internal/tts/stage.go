@@ -32,6 +32,7 @@ var (
 // script is what a stage has to say for an evaluation.
 type script struct {
 	parts []part
+	twice bool                                      // all of it is heard again
 	title string                                    // ID3
 	key   func(language, voice, hash string) string // where the audio is kept
 }
@@ -89,7 +90,7 @@ func contrast(e *evaluation.Evaluation, speed float64) script {
 	}
 	heard, meant := part{Text: c.Word, Phones: c.Heard, Speed: speed}, part{Text: c.Word, Phones: c.Meant, Speed: speed}
 	return script{
-		parts: []part{heard, meant, heard, meant}, title: c.Word + " (heard, meant)",
+		parts: []part{heard, meant}, twice: true, title: c.Word + " (heard, meant)",
 		key: func(_, _, hash string) string {
 			return evaluation.ObjectPrefix(e.ID) + "contrast-" + hash[:16] + ".mp3"
 		},
@@ -166,7 +167,7 @@ func (s *Stage) second(ctx context.Context, j pipeline.Job, language, voice stri
 
 func (s *Stage) recipe(say script, language, voice string) recipe {
 	return recipe{
-		Parts: say.parts, Language: language, Voice: voice, Title: say.title, Provider: s.maker.voice.Name(), Encoder: audio.EncoderVersion,
+		Parts: say.parts, Twice: say.twice, Language: language, Voice: voice, Title: say.title, Provider: s.maker.voice.Name(), Encoder: audio.EncoderVersion,
 	}
 }
 
