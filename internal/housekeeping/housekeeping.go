@@ -11,13 +11,17 @@ import (
 	"oktalk/internal/pipeline"
 )
 
-// Config says how long streams keep what is done.
+// Config says how long what is done is kept.
 type Config struct {
 	// StreamRetention is how long acknowledged entries stay in a stage's streams; 0 means 168 h (a week).
 	StreamRetention time.Duration `env:"STREAM_RETENTION" envDefault:"168h"`
 	// StreamMaxEntries is how many entries each lane of a stage keeps at most; 0 means a million. Entries that are pending or
 	// unread always stay.
 	StreamMaxEntries int64 `env:"STREAM_MAX_ENTRIES" envDefault:"1000000"`
+	// JobRetention is how long settled jobs stay, for replays and for looking into what happened; 0 means for ever. Default 90 days.
+	JobRetention time.Duration `env:"JOB_RETENTION" envDefault:"2160h"`
+	// RunRetention is how long the records of runs stay, to the month; 0 means for ever. Default 395 days, 13 months.
+	RunRetention time.Duration `env:"RUN_RETENTION" envDefault:"9480h"`
 }
 
 // Leader lets one process at a time run a function.
@@ -47,6 +51,10 @@ type Pauses interface {
 type Records interface {
 	EnsurePartitions(ctx context.Context, now time.Time) error
 	ExpireIdempotency(ctx context.Context, olderThan time.Duration) error
+	// ForgetJobs removes at most limit jobs that were settled longer ago and returns how many.
+	ForgetJobs(ctx context.Context, olderThan time.Duration, limit int) (int, error)
+	// DropPartitions removes the records of runs of the months that end before a time.
+	DropPartitions(ctx context.Context, before time.Time) error
 }
 
 // Recordings are those that were announced before they were put into the object store.
@@ -137,6 +145,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		{name: "trim streams", every: time.Minute, do: k.trim},
 		{name: "expire idempotency keys", every: 10 * time.Minute, do: k.expire},
 		{name: "make partitions", every: time.Hour, do: k.partition},
+		{name: "forget old jobs", every: 10 * time.Minute, do: k.forget},
 	}
 	return k.db.Lead(ctx, func(ctx context.Context) error {
 		k.log.Info("this process keeps house")
@@ -227,6 +236,30 @@ func (k *Keeper) expire(ctx context.Context) error {
 	return k.db.ExpireIdempotency(ctx, idempotencyLife)
 }
 
+// forgetBatch is how many jobs are removed at once: a thousand take PostgreSQL some ten milliseconds. forgetPause lets others in between.
+const (
+	forgetBatch = 1000
+	forgetPause = 100 * time.Millisecond
+)
+
+func (k *Keeper) forget(ctx context.Context) error {
+	if k.cfg.JobRetention <= 0 {
+		return nil
+	}
+	for {
+		n, err := k.db.ForgetJobs(ctx, k.cfg.JobRetention, forgetBatch)
+		if err != nil || n < forgetBatch {
+			return err
+		}
+		if !rest(ctx, forgetPause) {
+			return nil
+		}
+	}
+}
+
 func (k *Keeper) partition(ctx context.Context) error {
-	return k.db.EnsurePartitions(ctx, time.Now())
+	if err := k.db.EnsurePartitions(ctx, time.Now()); err != nil || k.cfg.RunRetention <= 0 {
+		return err
+	}
+	return k.db.DropPartitions(ctx, time.Now().Add(-k.cfg.RunRetention))
 }

@@ -49,6 +49,10 @@ type world struct {
 	trims    int
 	expiries int
 	months   int
+	oldJobs  int
+	// arguments of calls
+	forgotFrom []time.Duration
+	dropped    []time.Time
 	waiting  map[string]time.Time // announced recordings, by evaluation
 }
 
@@ -121,6 +125,22 @@ func (w *world) Requeue(_ context.Context, ids []string) error {
 }
 
 func (w *world) EnsurePartitions(context.Context, time.Time) error { return w.count(&w.months) }
+
+func (w *world) ForgetJobs(_ context.Context, d time.Duration, limit int) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forgotFrom = append(w.forgotFrom, d)
+	n := min(limit, w.oldJobs)
+	w.oldJobs -= n
+	return n, w.redis
+}
+
+func (w *world) DropPartitions(_ context.Context, before time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dropped = append(w.dropped, before)
+	return nil
+}
 
 func (w *world) ExpireIdempotency(_ context.Context, d time.Duration) error {
 	if d != 24*time.Hour {
@@ -272,9 +292,14 @@ func (w *world) set(change func()) {
 // keep runs a keeper until the test's bubble ends; the log it returns may be read when all goroutines wait.
 func keep(t *testing.T, w *world) *bytes.Buffer {
 	t.Helper()
+	return keepWith(t, w, housekeeping.Config{})
+}
+
+func keepWith(t *testing.T, w *world, cfg housekeeping.Config) *bytes.Buffer {
+	t.Helper()
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	k := housekeeping.New(housekeeping.Config{}, w, w, w, w, log)
+	k := housekeeping.New(cfg, w, w, w, w, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()
@@ -494,6 +519,36 @@ func TestRoutine(t *testing.T) {
 			}
 			if w.expiries != 6 || w.months != 1 {
 				t.Errorf("expired keys %d times and made partitions %d times in an hour, want 6 and 1", w.expiries, w.months)
+			}
+		})
+	})
+}
+
+// Settled jobs and records of runs go when they are old, in batches; without a retention they stay.
+func TestForgetsWhatIsOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.oldJobs = 2500
+		keepWith(t, w, housekeeping.Config{JobRetention: 24 * time.Hour, RunRetention: 48 * time.Hour})
+		pass(time.Second)
+		w.set(func() {
+			if w.oldJobs != 0 || len(w.forgotFrom) != 3 || w.forgotFrom[0] != 24*time.Hour {
+				t.Errorf("%d old jobs left after calls with %v, want three batches of a thousand", w.oldJobs, w.forgotFrom)
+			}
+			if len(w.dropped) != 1 || !w.dropped[0].Equal(w.start.Add(-48*time.Hour)) {
+				t.Errorf("dropped partitions before %v, want two days ago", w.dropped)
+			}
+		})
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.oldJobs = 1
+		keep(t, w)
+		pass(2 * time.Hour)
+		w.set(func() {
+			if w.oldJobs != 1 || len(w.dropped) != 0 {
+				t.Errorf("%d old jobs and %v dropped without a retention, want all kept", w.oldJobs, w.dropped)
 			}
 		})
 	})

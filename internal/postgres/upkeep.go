@@ -259,7 +259,10 @@ func (s *Upkeep) EnsurePartitions(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-func partitionName(month time.Time) string { return month.Format("stage_runs_200601") }
+// partitionLayout makes the name of a month's partition.
+const partitionLayout = "stage_runs_200601"
+
+func partitionName(month time.Time) string { return month.Format(partitionLayout) }
 
 // makePartition attaches a table that was made apart: making it as a partition would stop all reading and writing of stage_runs. The
 // default partition is locked first, so that no row of the month comes in while its rows move; whoever holds it is not waited for
