@@ -21,6 +21,7 @@ import (
 	"oktalk/internal/httpapi"
 	"oktalk/internal/intake"
 	"oktalk/internal/objectstore"
+	"oktalk/internal/pause"
 	"oktalk/internal/pipeline"
 	"oktalk/internal/postgres"
 	"oktalk/internal/process"
@@ -164,7 +165,7 @@ func serve(ctx context.Context, cfg settings.API, handler http.Handler, log *slo
 
 // ensureBucket makes the bucket if the store lets us, and keeps trying while the store is away.
 func ensureBucket(ctx context.Context, store *objectstore.Store, log *slog.Logger) error {
-	for pause := 500 * time.Millisecond; ; pause = min(30*time.Second, 2*pause) {
+	for wait := 500 * time.Millisecond; ; wait = min(30*time.Second, 2*wait) {
 		err := store.EnsureBucket(ctx)
 		if err == nil {
 			return nil
@@ -172,10 +173,8 @@ func ensureBucket(ctx context.Context, store *objectstore.Store, log *slog.Logge
 		if !errors.Is(err, evaluation.ErrUnavailable) {
 			log.Warn("bucket could not be made or looked at; recordings wait in the database", telemetry.KeyErr, err)
 		}
-		select {
-		case <-ctx.Done():
+		if !pause.For(ctx, wait) {
 			return nil
-		case <-time.After(pause):
 		}
 	}
 }

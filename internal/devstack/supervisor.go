@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"oktalk/internal/pause"
 )
 
 const (
@@ -57,7 +59,7 @@ func (s *Supervisor) fail(err error) {
 // with growing pauses; after five the last error, a [*StartError], is returned. One that was not ready in time or is final is
 // not repeated.
 func (s *Supervisor) Start(ctx context.Context, p *Process) error {
-	pause := minBackoff
+	wait := minBackoff
 	for attempt := 1; ; attempt++ {
 		err := p.Start(ctx)
 		if err == nil {
@@ -68,11 +70,11 @@ func (s *Supervisor) Start(ctx context.Context, p *Process) error {
 		if !errors.As(err, &failed) || failed.TimedOut || failed.Final || attempt == firstStarts || ctx.Err() != nil {
 			return err
 		}
-		s.say(fmt.Sprintf("%s did not start (%s), trying again in %s", p.Name(), failed.Why, seconds(pause)))
-		if !sleep(ctx, pause) {
+		s.say(fmt.Sprintf("%s did not start (%s), trying again in %s", p.Name(), failed.Why, seconds(wait)))
+		if !pause.For(ctx, wait) {
 			return ctx.Err()
 		}
-		pause = min(2*pause, maxBackoff)
+		wait = min(2*wait, maxBackoff)
 	}
 }
 
@@ -85,7 +87,7 @@ func (s *Supervisor) Keep(ctx context.Context, p *Process) {
 }
 
 func (s *Supervisor) keep(ctx context.Context, p *Process) {
-	pause := minBackoff
+	wait := minBackoff
 	for {
 		began := time.Now()
 		select {
@@ -98,10 +100,10 @@ func (s *Supervisor) keep(ctx context.Context, p *Process) {
 			return
 		}
 		if time.Since(began) > steady {
-			pause = minBackoff
+			wait = minBackoff
 		}
-		s.say(fmt.Sprintf("%s died (%s), starting it again in %s", p.Name(), p.Why(), seconds(pause)))
-		if pause = s.revive(ctx, p, pause); pause == 0 {
+		s.say(fmt.Sprintf("%s died (%s), starting it again in %s", p.Name(), p.Why(), seconds(wait)))
+		if wait = s.revive(ctx, p, wait); wait == 0 {
 			return
 		}
 		s.say(p.Name() + " runs again")
@@ -109,17 +111,17 @@ func (s *Supervisor) keep(ctx context.Context, p *Process) {
 	}
 }
 
-// revive starts p again after a pause, as often as it takes, and returns the next pause; 0 when ctx is done or
+// revive starts p again after a pause, as often as it takes, and returns the next one; 0 when ctx is done or
 // that is of no use.
-func (s *Supervisor) revive(ctx context.Context, p *Process, pause time.Duration) time.Duration {
+func (s *Supervisor) revive(ctx context.Context, p *Process, wait time.Duration) time.Duration {
 	for {
-		if !sleep(ctx, pause) {
+		if !pause.For(ctx, wait) {
 			return 0
 		}
-		pause = min(2*pause, maxBackoff)
+		wait = min(2*wait, maxBackoff)
 		err := p.Start(ctx)
 		if err == nil {
-			return pause
+			return wait
 		}
 		if ctx.Err() != nil {
 			return 0
@@ -128,7 +130,7 @@ func (s *Supervisor) revive(ctx context.Context, p *Process, pause time.Duration
 			s.fail(err)
 			return 0
 		}
-		s.say(fmt.Sprintf("%v; trying again in %s", err, seconds(pause)))
+		s.say(fmt.Sprintf("%v; trying again in %s", err, seconds(wait)))
 	}
 }
 
@@ -142,17 +144,6 @@ func (s *Supervisor) Processes() []*Process {
 // Wait returns when nothing is kept any more, which is soon after the contexts given to Start and Keep are done. The
 // processes themselves run on until they are stopped.
 func (s *Supervisor) Wait() { s.keepers.Wait() }
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // seconds writes a pause as people say it: "0.5 s", "1 s".
 func seconds(d time.Duration) string { return fmt.Sprintf("%g s", d.Seconds()) }

@@ -17,6 +17,7 @@ import (
 
 	"oktalk/internal/evaluation"
 	"oktalk/internal/outbox"
+	"oktalk/internal/pause"
 	"oktalk/internal/pipeline"
 	"oktalk/internal/postgres"
 	"oktalk/internal/redisconn"
@@ -144,7 +145,7 @@ func runAll(ctx context.Context, parts []Part) error {
 
 // checkSchema fails when the database's schema is too old. It waits while the database is away.
 func (p *Process) checkSchema(ctx context.Context) error {
-	for pause, first := 100*time.Millisecond, true; ; pause, first = min(5*time.Second, 2*pause), false {
+	for wait, first := 100*time.Millisecond, true; ; wait, first = min(5*time.Second, 2*wait), false {
 		err := p.DB.CheckSchema(ctx)
 		if err == nil || !errors.Is(err, evaluation.ErrUnavailable) {
 			return err
@@ -152,10 +153,8 @@ func (p *Process) checkSchema(ctx context.Context) error {
 		if first {
 			p.Log.Warn("the database is away; waiting for it", telemetry.KeyErr, err)
 		}
-		select {
-		case <-ctx.Done():
+		if !pause.For(ctx, wait) {
 			return ctx.Err()
-		case <-time.After(pause):
 		}
 	}
 }

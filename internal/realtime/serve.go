@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"time"
 
 	"oktalk/internal/evaluation"
+	"oktalk/internal/pause"
 )
 
 // peer is the client's end of a connection.
@@ -91,16 +91,7 @@ func (h *Hub) next(ctx context.Context, sub *Subscription, p peer) (evaluation.S
 // spread waits a random part of Config.CloseSpread.
 func (h *Hub) spread(ctx context.Context) {
 	if h.cfg.CloseSpread > 0 {
-		pause(ctx, rand.N(h.cfg.CloseSpread))
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+		pause.For(ctx, rand.N(h.cfg.CloseSpread))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"oktalk/internal/evaluation"
+	"oktalk/internal/pause"
 )
 
 const (
@@ -139,7 +140,7 @@ func discard(ctx context.Context, conn *websocket.Conn) {
 		}
 		ahead = ahead.Add(inboundEvery)
 		if excess := ahead.Sub(now) - inboundBurst*inboundEvery; excess > 0 {
-			pause(ctx, excess)
+			pause.For(ctx, excess)
 		}
 	}
 }
