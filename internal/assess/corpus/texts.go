@@ -30,7 +30,7 @@ var texts = map[Split][]string{
 		"they stay there", "we love this weather", "she wore a silver ring", "pull the rope now",
 		"nothing is worth that much", "his voice is rather thin", "the vet will visit us soon",
 		"light rain fell all night", "put the pan on the fire", "the chef cut the bread with a knife",
-		"that man has a bad back", "the king wrote a long letter",
+		"that big man has a bad leg", "the king wrote a long letter to his dog",
 		"we could hear birds in the wood", "both brothers saw the same movie",
 		"the young girl washed her white shoes", "this path leads to the northern lake",
 		"my uncle fixed the heavy door today", "please bring me a glass of cold milk",

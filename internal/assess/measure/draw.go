@@ -49,7 +49,10 @@ func boxOf(name string, scores []float64) box {
 
 func (r *reporter) drawROC() string {
 	var all []curve
-	for _, c := range r.columns() {
+	for i, c := range r.columns() {
+		if i == allFlite {
+			continue // it lies between the two that it is made of
+		}
 		h := c.set.hear()
 		var points [][2]float64
 		for limit := range 102 {

@@ -59,6 +59,30 @@ type hearing struct {
 // AUC is how well the scores alone tell wrong phones from right ones.
 func (h hearing) AUC() float64 { return stats.AUC(h.wrong, h.right) }
 
+// below counts what would be found if phones with scores below a limit counted as wrong, whatever their words.
+func (h hearing) below(limit int) stats.Counts {
+	var c stats.Counts
+	for _, s := range h.wrong {
+		c.Add(true, s < float64(limit))
+	}
+	c.Misses += h.Hits + h.Misses - len(h.wrong) // those without a score
+	for _, s := range h.right {
+		c.Add(false, s < float64(limit))
+	}
+	return c
+}
+
+// bestLimit is the limit with the best F1.
+func (h hearing) bestLimit() int {
+	best := 0
+	for limit := range 101 {
+		if f1 := h.below(limit).F1(); f1 > h.below(best).F1() {
+			best = limit
+		}
+	}
+	return best
+}
+
 func (h *hearing) add(p Phone) {
 	if p.Planted == nil && !p.Scored {
 		return // nothing is said of it

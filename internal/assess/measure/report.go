@@ -69,6 +69,12 @@ type column struct {
 	set  set
 }
 
+// The places of some columns.
+const (
+	tuningFlite = 1
+	allFlite    = 2
+)
+
 func (r *reporter) columns() []column {
 	espeak := r.clean.where(of(corpus.ESpeak))
 	return []column{
@@ -82,9 +88,10 @@ func (r *reporter) columns() []column {
 
 func (r *reporter) summary() *table {
 	head, rows := []string{""}, [][]string{}
+	limit := r.columns()[tuningFlite].set.hear().bestLimit()
 	for i, c := range r.columns() {
 		head = append(head, c.name)
-		for k, f := range summarize(c.set) {
+		for k, f := range summarize(c.set, limit) {
 			if i == 0 {
 				rows = append(rows, []string{f.name})
 			}
@@ -99,7 +106,7 @@ func (r *reporter) summary() *table {
 // figure is a line of the summary.
 type figure struct{ name, value string }
 
-func summarize(s set) []figure {
+func summarize(s set, limit int) []figure {
 	h, words, omitted, extra := s.hear(), s.words(), s.omissions(), s.where(kind(corpus.Insertion, corpus.Repetition)).extra()
 	plain, single := s.where(kind(corpus.Right)), s.where(kind(corpus.OtherSingle))
 	read, other := plain.where(by(corpus.ByText)), s.where(kind(corpus.OtherText))
@@ -112,6 +119,7 @@ func summarize(s set) []figure {
 		{"right phones called wrong", percent(h.AlarmRate())},
 		{"AUC of the phones' scores", ratio(h.AUC())},
 		{"recall, right phones called wrong if the word need not be flagged", fmt.Sprintf("%s, %s", percent(h.alone.Recall()), percent(h.alone.AlarmRate()))},
+		{fmt.Sprintf("F1 if a phone's score below %d were enough (best for flite, tuning)", limit), percent(h.below(limit).F1())},
 		{"hits called by the sound that was spoken", percent(stats.Share(h.named, h.Hits))},
 		{"hits called by another sound or none", percent(1 - stats.Share(h.named, h.Hits))},
 		{"words with a planted phone called wrong", percent(words.Recall())},
