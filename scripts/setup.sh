@@ -169,6 +169,7 @@ by_hand() { # manager, packages…
 	if [ "$m" != brew ] && [ "$(id -u)" != 0 ] && have sudo; then
 		sudo="sudo "
 	fi
+	[ "$m" != apt ] || apt_knows "$@" || echo -n "${sudo}apt-get update && "
 	echo "$sudo$(install_command "$m") $*"
 }
 
