@@ -48,7 +48,7 @@ func assemble(cfg settings.WorkerTTS, p *process.Process) (process.Parts, error)
 	if err != nil {
 		return none, err
 	}
-	return process.Parts{Run: []process.Part{speaker.Run, reader.Run}, Checks: map[string]telemetry.Check{"s3": store.Ready}}, nil
+	return process.Parts{Run: []process.Part{speaker.Run, reader.Run}, Checks: []telemetry.Check{{Name: "s3", Required: true, Run: store.Ready}}}, nil
 }
 
 // newVoice makes who speaks and who encodes it.
