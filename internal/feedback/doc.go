@@ -15,8 +15,8 @@
 // # Checking
 //
 // A text goes out only if [Check] accepts it: short, speakable, finished, in the right language, without words that hurt, naming
-// every issue, and claiming nothing that the plan does not bear out: its [Facts], its issues, no score. A text that fails counts as a failed attempt. When the attempts are used up, the
-// fallback generator writes, and the artifact says so.
+// every issue, and claiming nothing that the plan does not bear out: its [Facts], its issues, no score. A text that fails counts as
+// a failed attempt. When the attempts are used up, the fallback generator writes, and the artifact says so.
 //
 // # What it does not do
 //
