@@ -88,5 +88,5 @@ func (r *reading) ratePoints() float64 {
 }
 
 func (r *reading) fillerPoints() float64 {
-	return min(fillerMost, float64(fillerPoints*len(r.fillers)))
+	return min(fillerMost, float64(fillerPoints*len(r.extras)))
 }

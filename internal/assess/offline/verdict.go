@@ -3,7 +3,6 @@ package offline
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"oktalk/internal/assess/offline/acoustic"
 	"oktalk/internal/assess/offline/lexicon"
@@ -72,7 +71,7 @@ func (r *reading) evidence(order, speech float64) float64 {
 
 // vowels reports whether the free recognition hears any vowel; noises and knocks have none.
 func (r *reading) vowels(m *acoustic.Model) bool {
-	return slices.ContainsFunc(r.heard, func(h heard) bool { return strings.ContainsRune("AEIOU", rune(m.Name(h.phone)[0])) })
+	return slices.ContainsFunc(r.heard, func(h heard) bool { return isVowel(m.Name(h.phone)) })
 }
 
 // phones counts the phones of the text, as the shortest way to say it has them.
