@@ -170,11 +170,11 @@ func TestCoachIsReadable(t *testing.T) {
 		pieces = append(pieces, r.Text)
 	}
 	slices.Sort(pieces)
-	real, err := espeak.New(t.Context(), espeak.Config{Timeout: time.Minute})
+	actual, err := espeak.New(t.Context(), espeak.Config{Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, err := real.Voice("zh-CN")
+	name, err := actual.Voice("zh-CN")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestCoachIsReadable(t *testing.T) {
 		t.Fatalf("the golden texts have %d pieces of Chinese, want many", len(pieces))
 	}
 	for some := range slices.Chunk(pieces, 40) {
-		if _, err := real.Speak(t.Context(), tts.Request{Text: strings.Join(some, "，"), Language: "zh-CN", Voice: name, Speed: 2}); err != nil {
+		if _, err := actual.Speak(t.Context(), tts.Request{Text: strings.Join(some, "，"), Language: "zh-CN", Voice: name, Speed: 2}); err != nil {
 			t.Errorf("%q: %v", some, err)
 		}
 	}
