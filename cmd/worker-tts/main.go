@@ -71,7 +71,7 @@ func newVoice(cfg settings.WorkerTTS, log *slog.Logger) (tts.Synthesizer, tts.En
 	case err == nil:
 		return tts.NewVoices(english, chinese), encoder, nil
 	case errors.Is(err, command.ErrMissing), errors.Is(err, tts.ErrNoVoice):
-		log.Warn("Chinese coaching texts stay without audio", "err", err)
+		log.Warn("coaching texts in Chinese stay without audio", "err", err)
 		return tts.NewVoices(english, nil), encoder, nil
 	default:
 		return nil, nil, err
