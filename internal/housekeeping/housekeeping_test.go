@@ -54,7 +54,7 @@ type world struct {
 	// arguments of calls
 	forgotFrom []time.Duration
 	dropped    []time.Time
-	waiting  map[string]time.Time // announced recordings, by evaluation
+	waiting    map[string]time.Time // announced recordings, by evaluation
 }
 
 func newWorld() *world {
@@ -200,13 +200,13 @@ func (w *world) SetMarker(_ context.Context, stage evaluation.StageName, g strin
 	return w.redis
 }
 
-func (w *world) ReplaceMarker(_ context.Context, stage evaluation.StageName, old, new string) (bool, error) {
+func (w *world) ReplaceMarker(_ context.Context, stage evaluation.StageName, from, to string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.redis != nil || w.markers[stage] != old {
+	if w.redis != nil || w.markers[stage] != from {
 		return false, w.redis
 	}
-	w.markers[stage] = new
+	w.markers[stage] = to
 	return true, nil
 }
 

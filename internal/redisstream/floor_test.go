@@ -16,7 +16,7 @@ import (
 
 // Nothing newer than Redis 6.2 is used: the suite passes on a server that refuses every command and subcommand that came later, and
 // no command goes with an option that came later. The server itself says which those are.
-func TestNeedsNoMoreThanRedis62(t *testing.T) {
+func TestNeedsNoMoreThanRedis62(t *testing.T) { //nolint:tparallel // what the suite sent is looked at when it is over
 	t.Parallel()
 	srv := startServer(t)
 	admin := srv.client()

@@ -101,9 +101,9 @@ func (p *Producer) SetMarker(ctx context.Context, stage evaluation.StageName, ma
 	return domainError(p.work.Set(ctx, stageKeys(p.prefix, stage).generation, marker, 0).Err())
 }
 
-// ReplaceMarker makes the marker new if it is old, and reports whether it was.
-func (p *Producer) ReplaceMarker(ctx context.Context, stage evaluation.StageName, old, new string) (bool, error) {
-	n, err := replaceScript.Run(ctx, p.work, []string{stageKeys(p.prefix, stage).generation}, old, new).Int()
+// ReplaceMarker changes the marker if it is from, and reports whether it was.
+func (p *Producer) ReplaceMarker(ctx context.Context, stage evaluation.StageName, from, to string) (bool, error) {
+	n, err := replaceScript.Run(ctx, p.work, []string{stageKeys(p.prefix, stage).generation}, from, to).Int()
 	return n == 1, domainError(err)
 }
 
