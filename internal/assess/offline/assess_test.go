@@ -263,6 +263,45 @@ func TestFluency(t *testing.T) {
 	}
 }
 
+// A word on its own is read smoothly unless something is off.
+func TestSingleWordsAreFluent(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"go", "hello", "I", "umbrella", "yes", "four", "shoes"} {
+		for _, voice := range voices {
+			if got := assess(t, flite(t, voice, text), text).Scores; got.Fluency < 95 {
+				t.Errorf("%s reads %q: %+v, want fluency from 95", voice, text, got)
+			}
+		}
+	}
+}
+
+// Another word in the place of one is no single wrong sound.
+func TestReplacedWords(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ said, text, word string }{
+		{"I like oranges", "I like apples", "apples"},
+		{"We went to the village and bought some cheese", "We went to the market and bought some cheese", "market"},
+		{"She has a yellow garden", "She has a yellow house", "house"},
+		{"It is raining again this weekend", "It is raining again this morning", "morning"},
+	} {
+		for _, voice := range []string{"slt", "rms"} {
+			w := word(t, assess(t, flite(t, voice, tc.said), tc.text), tc.word)
+			bad := 0
+			for _, p := range w.Phonemes {
+				if p.Score < 50 {
+					bad++
+				}
+				if p.Heard != "" {
+					t.Errorf("%s says %q for %q: %s is heard as %s", voice, tc.said, tc.word, p.ARPAbet, p.Heard)
+				}
+			}
+			if w.Error != evaluation.WordOmission && (w.Error != evaluation.WordMispronunciation || bad < 2 || w.Score > 50) {
+				t.Errorf("%s says %q for %q: %+v, want it omitted, or mispronounced with two bad sounds", voice, tc.said, tc.word, w)
+			}
+		}
+	}
+}
+
 // What is not the learner's doing hardly moves the scores.
 func TestScoresDependOnTheSpeechOnly(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,7 @@ type spokenPhone struct {
 	span
 	phone    acoustic.Phone
 	goodness goodness
+	heard    bool // by the free recognition as well
 }
 
 // spokenWord is a target word as it was found; without phones it was left out.
@@ -81,6 +82,7 @@ func (w *worker) follow(ctx context.Context, g *graph, words []lexicon.Word, sco
 		r.place(g, s)
 	}
 	r.settleRestarts()
+	r.compare(w.model, w.variants)
 	w.checkExtras(r, scores)
 	for i := range r.words {
 		w.measure(r.words[i].phones, scores)

@@ -82,14 +82,17 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		return word
 	}
 	var sum float64
-	worst := 100.0
+	worst, another := 100.0, found.another(allowance)
 	for _, p := range found.phones {
 		ratio := p.goodness.ratio + allowance
 		score := phoneScore(ratio)
+		if another && !p.heard {
+			score = min(score, otherWordScore)
+		}
 		sum, worst = sum+score, min(worst, score)
 		at, long := within(p.span, offset, total)
 		phoneme := evaluation.Phoneme{ARPAbet: w.model.Name(p.phone), Score: int(math.Round(score)), Offset: at, Duration: long}
-		if ratio <= heardRatio && ratio*float64(p.frames()) <= heardTotal && p.goodness.lead >= heardLead {
+		if !another && ratio <= heardRatio && ratio*float64(p.frames()) <= heardTotal && p.goodness.lead >= heardLead {
 			phoneme.Heard = w.model.Name(p.goodness.other)
 		}
 		word.Phonemes = append(word.Phonemes, phoneme)
