@@ -51,6 +51,7 @@ missing() {
 	have espeak-ng || echo espeak-ng
 	have ffmpeg || echo ffmpeg
 	have_model || echo model
+	have sox || echo sox # for the tests, as is the next
 	have_cc || echo cc # for the race detector of make test
 	have curl || echo curl
 }
