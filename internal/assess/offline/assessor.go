@@ -163,6 +163,7 @@ func (w *worker) assess(ctx context.Context, samples []int16, text string, words
 	if err != nil {
 		return nil, err
 	}
+	w.listenAs(w.frontEnd.Narrow())
 	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], features); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type frontEnd struct {
 	window  [windowSize]float32
 	filters []filter
 	dct     [][CepstrumSize]float32 // by filter, lifter included
+	gain    [CepstrumSize]float64   // of the lifter
 }
 
 // filter is one triangular mel filter: weights of the power spectrum from bin first.
@@ -50,8 +51,10 @@ func newFrontEnd(p params) *frontEnd {
 		if i == 0 {
 			scale = math.Sqrt(1 / float64(p.filters))
 		}
+		f.gain[i] = 1
 		if p.lifter > 0 {
-			scale *= 1 + float64(p.lifter)/2*math.Sin(float64(i)*math.Pi/float64(p.lifter))
+			f.gain[i] = 1 + float64(p.lifter)/2*math.Sin(float64(i)*math.Pi/float64(p.lifter))
+			scale *= f.gain[i]
 		}
 		for j := range p.filters {
 			f.dct[j][i] = float32(scale * math.Cos(math.Pi*float64(i)*(float64(j)+0.5)/float64(p.filters)))
@@ -92,14 +95,19 @@ func Frames(n int) int {
 // FrontEnd computes the features of recordings. It is used by one goroutine at a time and keeps its buffers: about 0.3 KB
 // for each frame of the longest recording so far.
 type FrontEnd struct {
+	model    *Model
 	frontEnd *frontEnd
 	powers   []float32 // by frame and filter
 	cepstra  []float32
 	features []float32
+	narrow   bool
 }
 
 // NewFrontEnd makes a front end.
-func (m *Model) NewFrontEnd() *FrontEnd { return &FrontEnd{frontEnd: m.frontEnd} }
+func (m *Model) NewFrontEnd() *FrontEnd { return &FrontEnd{model: m, frontEnd: m.frontEnd} }
+
+// Narrow reports whether the last recording ended at about 4 kHz or below, as those from telephones do.
+func (f *FrontEnd) Narrow() bool { return f.narrow }
 
 // Features gives [FeatureSize] numbers for each frame of 16-bit samples at [SampleRate]. Cepstra are counted from their
 // mean over the frames that speech selects, so that neither microphone nor silence around the speech moves them. The
@@ -113,9 +121,14 @@ func (f *FrontEnd) Features(ctx context.Context, samples []float32, speech []boo
 		}
 		f.powers = f.frontEnd.appendPowers(f.powers, samples, t*FrameShift)
 	}
-	removeNoise(f.powers, len(f.frontEnd.filters))
+	filters, dct := len(f.frontEnd.filters), f.frontEnd.dct
+	n := live(f.powers, filters)
+	if f.narrow = n < filters; f.narrow {
+		dct = f.frontEnd.narrow(&f.model.covariance, n)
+	}
+	removeNoise(f.powers, filters, n)
 	for t := range frames {
-		f.cepstra = f.frontEnd.appendCepstrum(f.cepstra, f.powers[t*len(f.frontEnd.filters):])
+		f.cepstra = appendCepstrum(f.cepstra, f.powers[t*filters:], dct)
 	}
 	f.features = appendFeatures(f.features, f.cepstra, meanCepstrum(f.cepstra, speech))
 	return f.features, nil
@@ -153,11 +166,11 @@ func (f *frontEnd) appendPowers(dst, samples []float32, start int) []float32 {
 // appendCepstrum appends the cosine transform of the filters' levels.
 //
 //go:norace
-func (f *frontEnd) appendCepstrum(dst, powers []float32) []float32 {
+func appendCepstrum(dst, powers []float32, dct [][CepstrumSize]float32) []float32 {
 	var c [CepstrumSize]float32
-	for i := range f.filters {
+	for i := range dct {
 		level := float32(math.Log(float64(powers[i]) + energyFloor))
-		for j, d := range f.dct[i] {
+		for j, d := range dct[i] {
 			c[j] += d * level
 		}
 	}
