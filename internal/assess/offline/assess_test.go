@@ -361,6 +361,21 @@ func TestTelephoneRecordings(t *testing.T) {
 	}
 }
 
+// A child's voice, whose pitch and resonances are higher, is heard as one.
+func TestHighVoicesAreNotRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"My sister bought a green jacket", "She is waiting at the bus stop", "It was a difficult question"} {
+		for _, voice := range []string{"slt", "awb"} {
+			file := filepath.Join(t.TempDir(), "speech.wav")
+			command(t, "flite", "-voice", voice, "-t", text, "-o", file)
+			high := command(t, "ffmpeg", "-v", "error", "-i", file, "-af", "asetrate=19200,aresample=16000,atempo=0.8333", "-ac", "1", "-f", "s16le", "-")
+			if got := assess(t, samples(high), text).Scores; got.Overall < 70 || got.Integrity != 100 {
+				t.Errorf("%s reads %q three semitones higher: %+v, want integrity 100 and overall from 70", voice, text, got)
+			}
+		}
+	}
+}
+
 func TestUnusualVoicesAndNoiseAreNotRefused(t *testing.T) {
 	t.Parallel()
 	texts := []string{"The doctor told him to take a long rest.", "good morning"}

@@ -22,6 +22,7 @@ const (
 
 // frontEnd turns samples to cepstra. It does not change after newFrontEnd.
 type frontEnd struct {
+	params  params
 	fft     *fft
 	window  [windowSize]float32
 	filters []filter
@@ -35,8 +36,9 @@ type filter struct {
 	weights []float32
 }
 
-func newFrontEnd(p params) *frontEnd {
-	f := &frontEnd{fft: newFFT(), dct: make([][CepstrumSize]float32, p.filters)}
+// newFrontEnd makes a front end whose filters are warp times as high as the model's.
+func newFrontEnd(p params, warp float64) *frontEnd {
+	f := &frontEnd{params: p, fft: newFFT(), dct: make([][CepstrumSize]float32, p.filters)}
 	for i := range f.window {
 		f.window[i] = float32(0.54 - 0.46*math.Cos(2*math.Pi*float64(i)/(windowSize-1)))
 	}
@@ -44,7 +46,7 @@ func newFrontEnd(p params) *frontEnd {
 	width := (high - low) / float64(p.filters+1)
 	for i := range p.filters {
 		from := low + float64(i)*width
-		f.filters = append(f.filters, newFilter(roundToBin(hertz(from)), roundToBin(hertz(from+width)), roundToBin(hertz(from+2*width))))
+		f.filters = append(f.filters, newFilter(roundToBin(warp*hertz(from)), roundToBin(warp*hertz(from+width)), roundToBin(warp*hertz(from+2*width))))
 	}
 	for i := range CepstrumSize {
 		scale := math.Sqrt(2 / float64(p.filters))
@@ -105,6 +107,14 @@ type FrontEnd struct {
 
 // NewFrontEnd makes a front end.
 func (m *Model) NewFrontEnd() *FrontEnd { return &FrontEnd{model: m, frontEnd: m.frontEnd} }
+
+// Warp sets how much higher than those of the model's speakers the resonances of a voice are, for the next recordings: 1 at first, 0.85
+// for a long vocal tract to 1.17 for a child's short one.
+func (f *FrontEnd) Warp(factor float64) {
+	if f.frontEnd = f.model.frontEnd; factor != 1 {
+		f.frontEnd = newFrontEnd(f.model.frontEnd.params, factor)
+	}
+}
 
 // Narrow reports whether the last recording ended at about 4 kHz or below, as those from telephones do.
 func (f *FrontEnd) Narrow() bool { return f.narrow }

@@ -63,7 +63,7 @@ func Read(fsys fs.FS) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse feat.params: %w", err)
 	}
-	m := &Model{frontEnd: newFrontEnd(params)}
+	m := &Model{frontEnd: newFrontEnd(params, 1)}
 	if m.definition, err = parseDefinition(files["mdef"]); err != nil {
 		return nil, fmt.Errorf("parse mdef: %w", err)
 	}
