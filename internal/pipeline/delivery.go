@@ -240,14 +240,14 @@ func (d *delivery) abandon(j Job, answers <-chan answer) {
 	}()
 }
 
-// settle records the result and acknowledges the entry, or sets it aside when the job ends dead. A result that the ledger
+// settle records the result and acknowledges the entry, or sets it aside when the job ends dead and is no replay. A result that the ledger
 // refuses for a reason of its own counts as a failed attempt.
 func (d *delivery) settle(j Job, res Result, o Outcome, cause error) {
 	err := d.book(func(ctx context.Context) error { return d.ledger.Settle(ctx, j, res, o, cause) })
 	switch {
 	case err == nil:
 		d.observe(o)
-		if o.NeedsPerson(cause) {
+		if o.NeedsPerson(cause) && j.Replay == nil { // who replays looks at the runs
 			d.setAside(cause.Error())
 			return
 		}
