@@ -138,7 +138,7 @@ func (a *aligner) arrive(g *graph, t int) {
 //go:norace
 func (a *aligner) restart(g *graph, word int, arrivals []int32) {
 	start := g.wordStart(word)
-	for last := word; last < min(len(g.wordEnds), word+g.tuning.restartWords); last++ {
+	for last := word; last < len(g.wordEnds); last++ {
 		if v := a.joints[g.wordEnds[last]] - g.restartCost; v > a.joints[start] {
 			a.joints[start], arrivals[start] = v, int32(restarted-last)
 		}

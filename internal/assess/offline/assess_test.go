@@ -1,7 +1,9 @@
 package offline_test
 
 import (
+	"errors"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -245,6 +247,59 @@ func TestRepeatedWords(t *testing.T) {
 	text := "the more the better and the more the merrier, no no no"
 	if got := assess(t, flite(t, "rms", text), text); got.Scores.Overall < 90 || got.Scores.Integrity != 100 {
 		t.Errorf("overall %d, integrity %d, want at least 90 and 100: %+v", got.Scores.Overall, got.Scores.Integrity, got.Words)
+	}
+}
+
+// A reader who begins anew, or reads the whole text again, has read it once; what was said before is too much.
+func TestReadAgain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ text, said string }{
+		{"Thank you very much", "Thank you very much. Thank you very much."},
+		{"How are you today?", "How are you today? How are you today?"},
+		{"My brother never drinks coffee after lunch", "My brother never drinks, my brother never drinks coffee after lunch"},
+		{"The old farmer carried a heavy basket to the kitchen", "The old farmer carried, the old farmer carried a heavy basket to the kitchen"},
+		{"The old farmer carried a heavy basket to the kitchen", "The old farmer carried a heavy basket to the kitchen, the old farmer"},
+	} {
+		for _, voice := range voices {
+			got := assess(t, flite(t, voice, test.said), test.text)
+			words, extras := len(strings.Fields(test.text)), len(strings.Fields(test.said))-len(strings.Fields(test.text))
+			if n := len(got.Words) - words; n < 1 || n > extras {
+				t.Errorf("%s says %q: %d insertions, want 1 to %d: %+v", voice, test.said, n, extras, got.Words)
+			}
+			if got.Scores.Integrity != 100 || got.Scores.Accuracy < 80 {
+				t.Errorf("%s says %q: %+v, want integrity 100 and accuracy from 80", voice, test.said, got.Scores)
+			}
+		}
+	}
+	loop := flite(t, "rms", "Nice to meet you")
+	if got := assess(t, join(loop, loop, loop, loop, loop, loop), "Nice to meet you"); got.Scores.Integrity != 100 {
+		t.Errorf("read six times: %+v, want integrity 100", got.Scores)
+	}
+}
+
+// Whatever is said for whatever text, there is an answer.
+func TestAnyReading(t *testing.T) {
+	t.Parallel()
+	a := setup(t)
+	texts := []string{"Nice to meet you", "The more the better", "I like apples and pears", "Where is the station?", "no no no"}
+	var parts [][]int16
+	for i, text := range texts {
+		parts = append(parts, flite(t, voices[i%len(voices)], text))
+	}
+	parts = append(parts, silence(0.4), noisy(silence(0.5), 20))
+	dice := rand.New(rand.NewPCG(3, 4))
+	for range 60 {
+		var s []int16
+		for range 1 + dice.IntN(5) {
+			part := parts[dice.IntN(len(parts))]
+			from := dice.IntN(len(part))
+			s = append(s, part[from:from+dice.IntN(len(part)-from)]...)
+		}
+		got, err := a.Assess(t.Context(), s, texts[dice.IntN(len(texts))], "en-US")
+		var refusal *evaluation.Refusal
+		if err != nil && !errors.As(err, &refusal) || err == nil && (got.Scores.Overall < 0 || got.Scores.Overall > 100) {
+			t.Errorf("Assess = %+v, %v", got, err)
+		}
 	}
 }
 

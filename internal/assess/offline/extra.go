@@ -16,7 +16,7 @@ type extra struct {
 
 // restart is where the reader went back to a word already read.
 type restart struct {
-	first, last int             // words
+	first, last int             // words; first is -1 until a word was read again
 	before      [][]spokenPhone // how they were read before
 }
 
@@ -27,6 +27,10 @@ func (r *reading) startAgain(word int) {
 		return
 	}
 	s := &r.restarts[n-1]
+	if word > s.last { // what was gone back for was left out again
+		r.restarts = r.restarts[:n-1]
+		return
+	}
 	s.first = word
 	for i := word; i <= s.last; i++ {
 		s.before = append(s.before, r.words[i].phones)
@@ -38,6 +42,9 @@ func (r *reading) startAgain(word int) {
 // is not complete: then it is some other speech that sounds a little like it. The other is extra.
 func (r *reading) settleRestarts() {
 	for _, s := range slices.Backward(r.restarts) {
+		if s.first < 0 { // other speech followed to the end, or another restart
+			continue
+		}
 		words := r.words[s.first : s.last+1]
 		complete := true
 		for i := range words {

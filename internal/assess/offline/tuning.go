@@ -8,8 +8,7 @@ type tuning struct {
 	fillerMargin float32 // how much worse than the best state of any phone other speech is, a frame
 	fillerNodes  int     // other speech lasts at least three times as many frames: 21, a short word
 	pauseCost    float32 // for each "uh" and "um"
-	restartCost  float32 // for going back to a word that was said already, at most restartWords before
-	restartWords int
+	restartCost  float32 // for going back to a word that was said already
 	changeCost   float32 // for each phone of the free recognition
 
 	// skipCost is for leaving a word out: of words that are there, one in five hundred is worth less than that to the likelihood
@@ -28,7 +27,7 @@ type tuning struct {
 
 func defaultTuning() *tuning {
 	return &tuning{
-		silenceCost: 4, fillerCost: 60, fillerMargin: 3, fillerNodes: 7, pauseCost: 20, restartCost: 30, restartWords: 3, changeCost: 4,
+		silenceCost: 4, fillerCost: 60, fillerMargin: 3, fillerNodes: 7, pauseCost: 20, restartCost: 30, changeCost: 4,
 		skipCost: 15, skipMore: 0.5, doubtCost: 30, hastyCost: 10, spareSounds: 0.75, spareCost: 5, refillCost: 40,
 	}
 }
