@@ -34,7 +34,9 @@ import (
 	"oktalk/internal/telemetry"
 )
 
-func main() { os.Exit(process.Main("api", settings.Load[settings.API], assemble)) }
+const does = "takes recordings in over HTTP, scores them, and reports over WebSocket how their evaluations go on"
+
+func main() { os.Exit(process.Main("api", does, settings.Load[settings.API], assemble)) }
 
 func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err error) {
 	quick, err := redisconn.Request(cfg.Redis)

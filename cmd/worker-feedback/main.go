@@ -12,9 +12,11 @@ import (
 	"oktalk/internal/settings"
 )
 
+const does = "runs the feedback stage: it writes coaching texts"
+
 func main() {
 	process.CollectLess()
-	os.Exit(process.Main("worker-feedback", settings.Load[settings.WorkerFeedback], assemble))
+	os.Exit(process.Main("worker-feedback", does, settings.Load[settings.WorkerFeedback], assemble))
 }
 
 func assemble(cfg settings.WorkerFeedback, p *process.Process) (process.Parts, error) {

@@ -20,9 +20,11 @@ import (
 	"oktalk/internal/tts"
 )
 
+const does = "runs the speech and demo stages: it speaks coaching texts and model readings"
+
 func main() {
 	process.CollectLess()
-	os.Exit(process.Main("worker-tts", settings.Load[settings.WorkerTTS], assemble))
+	os.Exit(process.Main("worker-tts", does, settings.Load[settings.WorkerTTS], assemble))
 }
 
 func assemble(cfg settings.WorkerTTS, p *process.Process) (process.Parts, error) {

@@ -40,8 +40,14 @@ func (e *SetupError) Error() string { return e.Err.Error() }
 func (e *SetupError) Unwrap() error { return e.Err }
 
 // Main is all of a process but its exit: it runs it until a signal comes and returns the exit code, [ExitSetup] if it cannot run as it is
-// set up, and 1 after any other failure.
-func Main[S Settings](name string, load func(environ []string) (S, error), assemble func(cfg S, p *Process) (Parts, error)) (code int) {
+// set up, and 1 after any other failure. With arguments nothing runs: help and version are told, others refused with 2. What the process
+// does, as "writes coaching texts", goes on after its name in the help.
+func Main[S Settings](
+	name, does string, load func(environ []string) (S, error), assemble func(cfg S, p *Process) (Parts, error),
+) (code int) {
+	if code, answered := arguments(name, does, os.Args[1:], os.Stdout, os.Stderr); answered {
+		return code
+	}
 	err := Execute(context.Background(), name, os.Environ(), os.Stdout, load, assemble)
 	if err == nil {
 		return 0

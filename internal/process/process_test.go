@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("PROCESS_TEST_MAIN") == "" {
 		os.Exit(m.Run())
 	}
-	os.Exit(process.Main("worker-test", load, func(settings.WorkerFeedback, *process.Process) (process.Parts, error) {
+	os.Exit(process.Main("worker-test", "runs the test", load, func(settings.WorkerFeedback, *process.Process) (process.Parts, error) {
 		fails := func(context.Context) error { return errors.New("out of luck") }
 		return process.Parts{Run: []process.Part{fails}}, nil
 	}))
@@ -103,6 +103,36 @@ func TestMainExitCodes(t *testing.T) {
 		exit, ok := errors.AsType[*exec.ExitError](err)
 		if !ok || exit.ExitCode() != want || !strings.HasPrefix(complaint.String(), "worker-test: ") {
 			t.Errorf("with %s the process ended with %v and complained %q, want exit code %d", env, err, complaint.String(), want)
+		}
+	}
+}
+
+func TestMainAnswersItsArguments(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		args              []string
+		code              int
+		wantOut, wantErrs string // parts of them; empty: nothing at all
+	}{
+		{[]string{"--help"}, 0, "worker-test runs the test. Run it without arguments", ""},
+		{[]string{"-h"}, 0, ".env.example", ""},
+		{[]string{"help"}, 0, "78 when it cannot run as it is set up", ""},
+		{[]string{"--version"}, 0, "worker-test ", ""},
+		{[]string{"serve"}, 2, "", `worker-test: it takes no argument such as "serve"`},
+		{[]string{"--port", "80"}, 2, "", "worker-test --help"},
+	}
+	for _, tt := range tests {
+		cmd := exec.Command(os.Args[0], tt.args...)
+		cmd.Env = append(os.Environ(), "PROCESS_TEST_MAIN=1", "LOG_FORMAT=xml") // would end it with 78 if it started
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != tt.code {
+			t.Errorf("%q: %v, want exit code %d", tt.args, err, tt.code)
+		}
+		for _, o := range []struct{ name, got, want string }{{"stdout", out.String(), tt.wantOut}, {"stderr", errs.String(), tt.wantErrs}} {
+			if o.want == "" && o.got != "" || !strings.Contains(o.got, o.want) {
+				t.Errorf("%q: %s is %q, want %q", tt.args, o.name, o.got, o.want)
+			}
 		}
 	}
 }
