@@ -164,6 +164,7 @@ type wire struct {
 	running   chan struct{} // closed when Run has begun
 	deliver   func(evaluation.Snapshot)
 	connected func(bool)
+	last      func() // called when Run ends; may be nil
 
 	mu      sync.Mutex
 	down    bool
@@ -177,6 +178,9 @@ func (w *wire) Run(ctx context.Context, deliver func(evaluation.Snapshot), conne
 	close(w.running)
 	w.setDown(false)
 	<-ctx.Done()
+	if w.last != nil {
+		w.last()
+	}
 	return nil
 }
 

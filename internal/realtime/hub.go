@@ -85,7 +85,13 @@ func NewHub(cfg Config, store Store, keys Keys, cache Snapshots, feed Feed, log 
 // waits for them (http.Server.Shutdown does not wait for WebSockets) and returns nil.
 func (h *Hub) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
-	g.Go(func() error { return h.feed.Run(running, h.deliver, h.connected) })
+	g.Go(func() error {
+		return h.feed.Run(running, h.deliver, func(up bool) {
+			if running.Err() == nil { // a feed that ends with the hub is not away
+				h.connected(up)
+			}
+		})
+	})
 	g.Go(func() error { h.checkLoop(running); return nil })
 	g.Go(func() error { h.dueLoop(running); return nil })
 	g.Go(func() error { h.keyLoop(running); return nil })

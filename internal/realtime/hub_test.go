@@ -1,10 +1,12 @@
 package realtime_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -157,6 +159,25 @@ func TestLostMessages(t *testing.T) {
 		}
 		db.remove("e")
 		wantNext(t, sub, 1100*time.Millisecond, -1)
+	})
+}
+
+// TestQuietStop loses the feed before and at the end: only the first is worth a warning.
+func TestQuietStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		w := newWire()
+		w.last = func() { w.setDown(true) }
+		h := realtime.NewHub(realtime.Config{}, newDatabase(), &keyring{}, nil, w, slog.New(slog.NewTextHandler(&log, nil)))
+		stop := run(t, h)
+		synctest.Wait()
+		w.setDown(true)
+		w.setDown(false)
+		stop()
+		if n := strings.Count(log.String(), "redis is away"); n != 1 {
+			t.Errorf("the log says %d times that redis is away, want once:\n%s", n, log.String())
+		}
 	})
 }
 
