@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -128,6 +129,7 @@ func TestCheckText(t *testing.T) {
 		{"I like \xff apples", "en-US", "", "invalid-text"},
 		{"I like \u202eapples", "en-US", "", "invalid-text"},
 		{"... !", "en-US", "", "invalid-text"},
+		{"🍎🍏", "en-US", "", "invalid-text"},
 		{"", "en-US", "", "invalid-text"},
 		{strings.Repeat("a", 501), "en-US", "", "invalid-text"},
 		{strings.Repeat("a ", 61), "en-US", "", "invalid-text"},
@@ -137,6 +139,9 @@ func TestCheckText(t *testing.T) {
 		problem := ""
 		if refusal, ok := errors.AsType[*evaluation.Refusal](err); ok {
 			problem = refusal.Problem
+			if !strings.Contains(refusal.Message, ". ") && !strings.HasSuffix(refusal.Message, "en-US.") && utf8.ValidString(tt.text) {
+				t.Errorf("CheckText(%q): %q does not say what to do", tt.text, refusal.Message)
+			}
 		}
 		if got != tt.want || problem != tt.problem {
 			t.Errorf("CheckText(%q) = %q, %v, want %q, %q", tt.text, got, err, tt.want, tt.problem)

@@ -40,7 +40,7 @@ func CheckText(text, language string) (string, error) {
 	}
 	switch n := len(TextWords(text)); {
 	case n == 0:
-		return "", Refuse("invalid-text", "The target text has no words to read.")
+		return "", Refuse("invalid-text", "The target text has no words to read. Send the sentence that the learner was asked to read.")
 	case n > MaxTextWords:
 		return "", Refuse("invalid-text", fmt.Sprintf("The target text has %d words; at most %d are allowed. Split it into shorter texts.", n, MaxTextWords))
 	}
