@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Format tags of a WAVE file (RFC 2361; WAVE_FORMAT_EXTENSIBLE from Microsoft's "Multiple channel audio data and WAVE files").
@@ -30,8 +31,8 @@ var (
 )
 
 // ParseWAV reads a WAV file as mono at its own rate: integer PCM of 8 to 32 bits, float, A-law or mu-law, with any number of
-// channels, which are averaged. Sizes in the header are not trusted: what programs write to a pipe with a placeholder (0 or
-// 0xFFFFFFFF) and what was cut short is read as far as it goes.
+// channels, which are averaged; where that leaves little of them, the loudest is taken alone. Sizes in the header are not trusted:
+// what programs write to a pipe with a placeholder (0 or 0xFFFFFFFF) and what was cut short is read as far as it goes.
 func ParseWAV(data []byte) (Clip, error) {
 	w, err := parseWAV(data)
 	if err != nil {
@@ -158,22 +159,39 @@ func finite(f float64) float32 {
 	return float32(f)
 }
 
-// mono averages the channels.
+// leastAverage is the part of the loudest channel's energy that the average of the channels has, or they are not averaged. One of two that
+// speaks alone leaves a quarter; two that are the same but turned over, as by a badly soldered cable, leave nothing.
+const leastAverage = 0.1
+
+// mono averages the channels, or takes the loudest where that leaves little of them.
 func (w *wavFile) mono() []float32 {
 	out := make([]float32, w.frames())
 	scale := 1 / float32(w.channels)
+	energy, average := make([]float64, w.channels), 0.0
 	for i := range out {
-		frame := w.data[i*w.align : (i+1)*w.align]
 		var sum float32
 		for c := range w.channels {
-			sum += w.sample(frame[c*w.width:])
+			s := w.at(i, c)
+			sum += s
+			energy[c] += float64(s) * float64(s)
 		}
 		out[i] = sum * scale
+		average += float64(out[i]) * float64(out[i])
+	}
+	if loudest := slices.Index(energy, slices.Max(energy)); average < leastAverage*energy[loudest] {
+		for i := range out {
+			out[i] = w.at(i, loudest)
+		}
 	}
 	if w.float {
 		fit(out)
 	}
 	return out
+}
+
+// at is a sample of a channel.
+func (w *wavFile) at(frame, channel int) float32 {
+	return w.sample(w.data[frame*w.align+channel*w.width:])
 }
 
 // fit scales float samples that go beyond full scale back to it. In a float file they are not clipped yet, and

@@ -6,6 +6,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"oktalk/internal/audio"
 )
 
@@ -111,6 +113,43 @@ func TestParseWAVFloatRange(t *testing.T) {
 	for i, want := range []int16{16384, -32768, 0, 0, 0} {
 		if got.Samples[i] != want {
 			t.Errorf("sample %d = %d, want %d", i, got.Samples[i], want)
+		}
+	}
+}
+
+// TestParseWAVChannels averages channels unless that leaves little of them.
+func TestParseWAVChannels(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		channels int
+		frame    []int16 // of all channels; the next is the same turned over
+		want     int16
+	}{
+		{"both the same", 2, []int16{8000, 8000}, 8000},
+		{"one silent", 2, []int16{8000, 0}, 4000},
+		{"a little different", 2, []int16{8000, 7000}, 7500},
+		{"opposite", 2, []int16{8000, -8000}, 8000},
+		{"nearly opposite, the second louder", 2, []int16{-7000, 8000}, 8000},
+		{"one of eight", 8, []int16{0, 0, 8000, 0, 0, 0, 0, 0}, 8000},
+		{"silence", 2, []int16{0, 0}, 0},
+	}
+	for _, tt := range tests {
+		var b bytes.Buffer
+		b.WriteString("RIFF\xff\xff\xff\xffWAVEfmt ")
+		align := 2 * tt.channels
+		le(&b, uint32(16), uint16(1), uint16(tt.channels), uint32(16000), uint32(16000*align), uint16(align), uint16(16))
+		b.WriteString("data\xff\xff\xff\xff")
+		le(&b, tt.frame)
+		for _, s := range tt.frame {
+			le(&b, -s)
+		}
+		got, err := audio.ParseWAV(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]int16{tt.want, -tt.want}, got.Samples); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
 }
