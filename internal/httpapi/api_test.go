@@ -156,6 +156,40 @@ func TestPanic(t *testing.T) {
 	if got := w.log.String(); !strings.Contains(got, "secret state") || !strings.Contains(got, p.RequestID) {
 		t.Errorf("log = %q, want the panic and the request id", got)
 	}
+	if !strings.Contains(p.Detail, "report the request_id") || strings.Contains(p.Detail, "secret") {
+		t.Errorf("detail = %q, want what to do, and nothing of the panic", p.Detail)
+	}
+}
+
+// TestParametersSayWhatIsAllowed does not repeat what was sent, and says what would be taken.
+func TestParametersSayWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	h := newWorld().handler(t)
+	evaluationPath, list := "/v1/evaluations/"+annsEval, "/v1/evaluations"
+	for path, want := range map[string]string{
+		list + "?limit=101":                            "limit must be a whole number from 1 to 100.",
+		list + "?limit=0":                              "limit must be a whole number from 1 to 100.",
+		list + "?limit=ten":                            "limit must be a whole number from 1 to 100.",
+		list + "?cursor=x":                             "cursor is not one of this list. Use next_cursor of the page before, unchanged.",
+		evaluationPath + "/progress?after=-1":          "after must be a whole number, at least 0.",
+		evaluationPath + "/progress?after=x":           "after must be a whole number, at least 0.",
+		evaluationPath + "/progress?wait=61":           "wait must be a whole number from 0 to 60.",
+		evaluationPath + "/progress?wait=61&after=-1":  "after must be a whole number, at least 0. wait must be a whole number from 0 to 60.",
+		evaluationPath + "/progress?stay=perhaps":      "stay must be true or false.",
+		evaluationPath + "/demo-audio?track=backwards": "track must be reading or contrast.",
+	} {
+		if p := wantProblem(t, do(h, request("GET", path)), 400, "invalid-request"); p.Detail != want {
+			t.Errorf("%s: detail = %q, want %q", path, p.Detail, want)
+		}
+	}
+	why := do(h, adminRequest("POST", "/v1/admin/stages/demo/pause", `{}`))
+	if p := wantProblem(t, why, 400, "invalid-request"); !strings.Contains(p.Detail, "why") {
+		t.Errorf("a body without why: detail = %q, want it named", p.Detail)
+	}
+	grep := do(h, adminRequest("GET", "/v1/admin/stages/demo/entries?grep="+strings.Repeat("x", 501), ""))
+	if p := wantProblem(t, grep, 400, "invalid-request"); p.Detail != "grep must be a text of at most 500 characters." {
+		t.Errorf("a long grep: detail = %q", p.Detail)
+	}
 }
 
 func TestReadiness(t *testing.T) {

@@ -14,7 +14,7 @@ func decodeCursor(cursor string) (id string, err error) {
 	if cursor == "" {
 		return "", nil
 	}
-	malformed := invalid("query.cursor: not a cursor of this list. Use next_cursor of the page before, unchanged.")
+	malformed := invalid("cursor is not one of this list. Use next_cursor of the page before, unchanged.")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(b) < len(cursorVersion) || string(b[:len(cursorVersion)]) != cursorVersion {
 		return "", malformed

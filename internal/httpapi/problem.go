@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -115,7 +116,7 @@ func invalid(format string, args ...any) *Problem {
 }
 
 func internal(cause error) *Problem {
-	p := problem("internal", "internal error")
+	p := problem("internal", "Something went wrong on our side. Try again; if it happens again, report the request_id.")
 	p.cause = cause
 	return p
 }
@@ -208,20 +209,22 @@ var frameworkProblems sync.Once
 func useProblems() {
 	frameworkProblems.Do(func() {
 		huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
-			return frameworkProblem(status, message, errs)
+			return frameworkProblem(nil, status, message, errs)
 		}
 		huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
-			p := frameworkProblem(status, message, errs)
-			if ctx != nil {
-				p.RequestID = requestID(ctx.Context())
+			if ctx == nil {
+				return frameworkProblem(nil, status, message, errs)
 			}
+			p := frameworkProblem(ctx.Operation(), status, message, errs)
+			p.RequestID = requestID(ctx.Context())
 			return p
 		}
 	})
 }
 
-// frameworkProblem translates an error of the framework, which are all about parameters; values are left out.
-func frameworkProblem(status int, message string, errs []error) *Problem {
+// frameworkProblem translates an error of the framework, which are all about parameters and bodies of an operation, which may be nil. What
+// is allowed is said; values are left out.
+func frameworkProblem(op *huma.Operation, status int, message string, errs []error) *Problem {
 	if status >= http.StatusInternalServerError {
 		return internal(errors.Join(append(errs, errors.New(message))...))
 	}
@@ -230,11 +233,17 @@ func frameworkProblem(status int, message string, errs []error) *Problem {
 		var d huma.ErrorDetailer
 		if errors.As(err, &d) {
 			detail := d.ErrorDetail()
-			details = append(details, detail.Location+": "+detail.Message)
+			sentence, ok := rule(op, detail.Location)
+			if !ok {
+				sentence = detail.Location + ": " + detail.Message + "."
+			}
+			if !slices.Contains(details, sentence) {
+				details = append(details, sentence)
+			}
 		}
 	}
 	if len(details) == 0 {
 		return invalid("%s", message)
 	}
-	return invalid("%s", strings.Join(details, "; "))
+	return invalid("%s", strings.Join(details, " "))
 }

@@ -89,7 +89,7 @@ func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 				}
 				log.Error("request panicked", telemetry.KeyRequest, requestID(r.Context()), "panic", v, "stack", string(debug.Stack()))
 				if ww, ok := w.(middleware.WrapResponseWriter); ok && ww.Status() == 0 {
-					p := problem("internal", "internal error")
+					p := internal(nil)
 					p.RequestID = requestID(r.Context())
 					writeProblem(w, p)
 				}
