@@ -12,6 +12,7 @@ type extra struct {
 	span
 	text   string        // a word of the text that was said twice, "uh" or "um"; "" when it is not known
 	phones []spokenPhone // of a word that was said twice
+	word   int           // its number
 }
 
 // restart is where the reader went back to a word already read.
@@ -59,7 +60,7 @@ func (r *reading) settleRestarts() {
 			switch {
 			case len(again.phones) == 0:
 			case complete:
-				r.extras = append(r.extras, extra{span: again.span(), text: word.Text, phones: again.phones})
+				r.extras = append(r.extras, extra{span: again.span(), text: word.Text, phones: again.phones, word: s.first + i})
 			default:
 				r.extras = append(r.extras, extra{span: again.span()})
 			}
@@ -82,36 +83,74 @@ const (
 	namedRatio = -1.0
 	// extraVowel is the frames of vowels that speech which is not in the text must have: breath, knocks and music have none or less.
 	extraVowel = 4
+	// extraSounds is how many sounds a word must have that is not in the text: a wrong vowel, drawn out, is one or two.
+	extraSounds = 3
+	// squeezed is the mean frames of the phones of a word that lost its sounds to a word "said twice" after it.
+	squeezed = 4.1
 )
 
-// checkExtras takes the names off words that do not sound like theirs when said again, and leaves out what is neither these nor has
-// a vowel.
+// checkExtras takes the names off words that do not sound like theirs when said again, and leaves out what is not enough to be speech,
+// or is more likely a wrong sound of the word beside it.
 func (w *worker) checkExtras(r *reading, scores []float32) {
 	for i := range r.extras {
 		e := &r.extras[i]
-		w.measure(e.phones, scores)
-		var sum float64
-		for _, p := range e.phones {
-			sum += p.goodness.ratio
+		if len(e.phones) == 0 {
+			continue
 		}
-		if sum < namedRatio*float64(len(e.phones)) {
+		kept := &r.words[e.word]
+		first, second := w.meanRatio(e.phones, scores), w.meanRatio(kept.phones, scores)
+		if second < namedRatio && first > second { // the first was the reading, and what follows is something else
+			kept.phones, e.phones = e.phones, kept.phones
+			e.span, first = (&spokenWord{phones: e.phones}).span(), second
+		}
+		if first < namedRatio {
 			e.text = ""
 		}
 	}
 	r.extras = slices.DeleteFunc(r.extras, func(e extra) bool {
-		return (e.text == "" || len(e.phones) == 0) && r.vowelFrames(w.model, e.span) < extraVowel
+		switch {
+		case e.text == "":
+			vowels, sounds := r.soundsIn(w.model, e.span)
+			return vowels < extraVowel || sounds < extraSounds
+		case len(e.phones) == 0: // "uh" and "um"
+			vowels, _ := r.soundsIn(w.model, e.span)
+			return vowels < extraVowel
+		default:
+			return r.squeezedBefore(e.start)
+		}
 	})
 }
 
-// vowelFrames counts the frames of a span in which the free recognition hears vowels.
-func (r *reading) vowelFrames(m *acoustic.Model, within span) int {
-	n := 0
+// meanRatio measures phones and gives their mean goodness; 0 for none.
+func (w *worker) meanRatio(phones []spokenPhone, scores []float32) float64 {
+	w.measure(phones, scores)
+	var sum float64
+	for _, p := range phones {
+		sum += p.goodness.ratio
+	}
+	return sum / float64(max(1, len(phones)))
+}
+
+// soundsIn counts the frames of a span in which the free recognition hears vowels, and the sounds that lie in it for the most part.
+func (r *reading) soundsIn(m *acoustic.Model, within span) (vowels, sounds int) {
 	for _, h := range r.heard {
+		n := max(0, min(h.end, within.end)-max(h.start, within.start))
 		if isVowel(m.Name(h.phone)) {
-			n += max(0, min(h.end, within.end)-max(h.start, within.start))
+			vowels += n
+		}
+		if !m.Filler(h.phone) && 2*n > h.end-h.start {
+			sounds++
 		}
 	}
-	return n
+	return vowels, sounds
+}
+
+// squeezedBefore reports whether a word that ends in a frame has hardly room for its phones.
+func (r *reading) squeezedBefore(end int) bool {
+	return slices.ContainsFunc(r.words, func(w spokenWord) bool {
+		s := w.span()
+		return s.end == end && len(w.phones) > 1 && float64(s.frames()) < squeezed*float64(len(w.phones))
+	})
 }
 
 func isVowel(phone string) bool { return strings.ContainsRune("AEIOU", rune(phone[0])) }

@@ -27,7 +27,7 @@ type tuning struct {
 
 func defaultTuning() *tuning {
 	return &tuning{
-		silenceCost: 4, fillerCost: 60, fillerMargin: 3, fillerNodes: 7, pauseCost: 20, restartCost: 30, changeCost: 4,
+		silenceCost: 4, fillerCost: 70, fillerMargin: 3, fillerNodes: 7, pauseCost: 20, restartCost: 30, changeCost: 4,
 		skipCost: 15, skipMore: 0.5, doubtCost: 30, hastyCost: 10, spareSounds: 0.75, spareCost: 5, refillCost: 40,
 	}
 }
