@@ -20,8 +20,9 @@ help: ## list what make can do
 setup: ## install what is missing on this machine (PostgreSQL, Redis, speech tools)
 	@scripts/setup.sh
 
-run: setup build ## run everything on this machine until Ctrl-C (API_ADDR=host:port, default 127.0.0.1:8080)
-	@exec bin/oktalk dev
+run: export DEV_REPLICAS := $(REPLICAS)
+run: setup build ## run everything on this machine until Ctrl-C (API_ADDR=127.0.0.1:8081 REPLICAS=api=2,worker-tts=4)
+	@exec bin/oktalk dev $${DEV_REPLICAS:+--replicas "$$DEV_REPLICAS"}
 
 # The values reach the shell as variables, so that quotes in them are harmless.
 demo: export DEMO_AUDIO := $(AUDIO)

@@ -29,7 +29,7 @@ import (
 // is done. Assessor, coach and voice answer at once.
 const (
 	pathRate    = 100 // evaluations a second that are aimed at
-	pathStep    = 50  // added until the rate is not held
+	pathStep    = 50  // between higher rates; half of it between lower ones
 	pathUsers   = 200 // so that nobody has more open than the fair share
 	pathText    = "I like red apples"
 	pathPatient = 20 * time.Second // for one evaluation
@@ -55,7 +55,7 @@ type pathCPU struct {
 	each time.Duration
 }
 
-// measurePath measures the rate that is aimed at, then higher ones until one is not held.
+// measurePath measures the rate that is aimed at, then higher ones until one is not held, or lower ones until one is.
 func (b *bench) measurePath(ctx context.Context) error {
 	p, err := startPath(ctx, b)
 	if err != nil {
@@ -68,7 +68,8 @@ func (b *bench) measurePath(ctx context.Context) error {
 	if err := p.analyze(ctx); err != nil {
 		return err
 	}
-	for rate, d := pathRate, b.pathTime; ; rate, d = rate+pathStep, b.pathTime/3 {
+	step := pathStep
+	for rate, d := pathRate, b.pathTime; rate > 0; rate, d = rate+step, b.pathTime/3 {
 		r, err := p.run(ctx, rate, d)
 		if err != nil {
 			return err
@@ -76,10 +77,14 @@ func (b *bench) measurePath(ctx context.Context) error {
 		b.results.path = append(b.results.path, r)
 		b.say("whole path at %d evaluations/s: POST p99 %v, done p50 %v, p99 %v, %d failed", rate, quantile(r.posted, 0.99).Round(time.Millisecond),
 			quantile(r.done, 0.5).Round(time.Millisecond), quantile(r.done, 0.99).Round(time.Millisecond), r.failed)
-		if !r.held() {
+		switch {
+		case !r.held() && rate == pathRate:
+			step = -pathStep / 2 // lower ones, until one is held
+		case !r.held() && step > 0, r.held() && step < 0:
 			return nil
 		}
 	}
+	return nil
 }
 
 // path is the programs on servers of the bench.

@@ -51,6 +51,7 @@ missing() {
 	have espeak-ng || echo espeak-ng
 	have ffmpeg || echo ffmpeg
 	have_model || echo model
+	have sox || echo sox # for the tests, as is the next
 	have_cc || echo cc # for the race detector of make test
 	have curl || echo curl
 }
@@ -169,6 +170,7 @@ by_hand() { # manager, packages…
 	if [ "$m" != brew ] && [ "$(id -u)" != 0 ] && have sudo; then
 		sudo="sudo "
 	fi
+	[ "$m" != apt ] || apt_knows "$@" || echo -n "${sudo}apt-get update && "
 	echo "$sudo$(install_command "$m") $*"
 }
 

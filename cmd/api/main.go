@@ -69,6 +69,9 @@ func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err er
 	feed := rediskv.NewFeed(p.Blocking, cfg.Redis.Prefix, p.Log)
 	hub := realtime.NewHub(cfg.Realtime, evaluations, accounts, snapshots, feed, p.Log)
 
+	p.ExportStores()
+	exportHub(p, hub)
+
 	// HTTP
 	spool := postgres.NewSpool(p.DB)
 	handler, err := httpapi.New(cfg.HTTP, httpapi.Deps{
@@ -87,7 +90,7 @@ func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err er
 
 	// small stages and upkeep
 	upkeep := housekeeping.New(cfg.Housekeeping, postgres.NewUpkeep(p.DB), p.Producer, spool, store, p.Log)
-	parts.Checks = map[string]telemetry.Check{"s3": store.Ready}
+	parts.Checks = []telemetry.Check{{Name: "s3", Required: true, Run: store.Ready}}
 	parts.Run = []process.Part{
 		outlast(cfg.HTTP.StopDelay, hub.Run), upkeep.Run,
 		func(ctx context.Context) error { return ensureBucket(ctx, store, p.Log) },
@@ -108,6 +111,25 @@ func assemble(cfg settings.API, p *process.Process) (parts process.Parts, err er
 		parts.Run = append(parts.Run, runner.Run)
 	}
 	return parts, nil
+}
+
+// exportHub adds metrics of progress connections.
+func exportHub(p *process.Process, hub *realtime.Hub) {
+	const subscriptions, evaluations, feedUp = "oktalk_progress_subscriptions", "oktalk_progress_evaluations", "oktalk_progress_feed_up"
+	telemetry.RegisterReadings(p.Registry, map[string]string{
+		subscriptions: "Open progress connections and polls of this process.",
+		evaluations:   "Evaluations that they watch.",
+		feedUp:        "1 while changes arrive from Redis; at 0 PostgreSQL is polled.",
+	}, nil, func(context.Context) ([]telemetry.Reading, error) {
+		st := hub.Stats()
+		up := 0.0
+		if st.FeedUp {
+			up = 1
+		}
+		return []telemetry.Reading{
+			{Name: subscriptions, Value: float64(st.Subscriptions)}, {Name: evaluations, Value: float64(st.Evaluations)}, {Name: feedUp, Value: up},
+		}, nil
+	}, p.Log)
 }
 
 func newAssessor(cfg settings.API, log *slog.Logger) (intake.Assessor, error) {

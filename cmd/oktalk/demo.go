@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,7 +148,7 @@ func saveAudio(ctx context.Context, c *client.Client, v evaluation.View, dir str
 		if err != nil {
 			return files, err
 		}
-		file := filepath.Join(dir, v.ID+"-"+string(a)+".mp3")
+		file := filepath.Join(dir, v.ID+"-"+strings.ReplaceAll(string(a), "?track=", "-")+".mp3") // "demo-audio?track=contrast"
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return files, err
 		}

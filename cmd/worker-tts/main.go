@@ -48,7 +48,7 @@ func assemble(cfg settings.WorkerTTS, p *process.Process) (process.Parts, error)
 	if err != nil {
 		return none, err
 	}
-	return process.Parts{Run: []process.Part{speaker.Run, reader.Run}, Checks: map[string]telemetry.Check{"s3": store.Ready}}, nil
+	return process.Parts{Run: []process.Part{speaker.Run, reader.Run}, Checks: []telemetry.Check{{Name: "s3", Required: true, Run: store.Ready}}}, nil
 }
 
 // newVoice makes who speaks and who encodes it.
@@ -71,7 +71,7 @@ func newVoice(cfg settings.WorkerTTS, log *slog.Logger) (tts.Synthesizer, tts.En
 	case err == nil:
 		return tts.NewVoices(english, chinese), encoder, nil
 	case errors.Is(err, command.ErrMissing), errors.Is(err, tts.ErrNoVoice):
-		log.Warn("Chinese coaching texts stay without audio", "err", err)
+		log.Warn("coaching texts in Chinese stay without audio", "err", err)
 		return tts.NewVoices(english, nil), encoder, nil
 	default:
 		return nil, nil, err

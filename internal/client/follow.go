@@ -42,7 +42,7 @@ func (e *ClosedError) Error() string {
 
 // Follow calls each for every new state of an evaluation until it is final, and connects again whenever that may help. Versions
 // rise strictly over all connections. It returns nil after the final state, a [*Problem] when the server refuses, a [*ClosedError] when
-// it ended the connection for good (4504: the evaluation was deleted), the error of each, or that of ctx.
+// it ended the connection for good (4501: the key was revoked, 4504: the evaluation was deleted), the error of each, or that of ctx.
 func (c *Client) Follow(ctx context.Context, id string, each func(Message) error) error {
 	f := follower{client: c, id: id, each: each}
 	for pause := firstPause; ; pause = min(longestPause, 2*pause) {

@@ -392,11 +392,12 @@ func (r *reading) heard(text string) bool {
 
 // added finds words that are not in the text.
 func (r *reading) added() []Issue {
-	f := Issue{Kind: IssueInsertion}
+	f := Issue{Kind: IssueInsertion, Filler: true}
 	for i, w := range r.words {
 		if w.Error != evaluation.WordInsertion {
 			continue
 		}
+		f.Filler = f.Filler && slices.Contains(fillers, strings.ToLower(w.Text))
 		if f.Count++; f.Word.Text == "" {
 			f.Word = w.ref()
 			f.Again = f.Word.Text != "" && (i > 0 && sameWord(r.words[i-1], w) || i+1 < len(r.words) && sameWord(r.words[i+1], w))
@@ -408,6 +409,9 @@ func (r *reading) added() []Issue {
 	f.Weight = min(2*insertionWeight, insertionWeight+50*(f.Count-1))
 	return []Issue{f}
 }
+
+// fillers are the sounds that speakers of English make while they think.
+var fillers = []string{"uh", "um", "er", "erm", "ah", "eh", "hm", "hmm", "mm"}
 
 func sameWord(a, b word) bool { return strings.EqualFold(a.ref().Text, b.ref().Text) }
 

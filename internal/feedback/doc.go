@@ -14,9 +14,9 @@
 //
 // # Checking
 //
-// A text goes out only if [Check] accepts it: short, speakable, finished, in the right language, naming the word of the
-// first issue, without words that hurt. A text that fails counts as a failed attempt. When the attempts are used up, the
-// fallback generator writes, and the artifact says so.
+// A text goes out only if [Check] accepts it: short, speakable, finished, in the right language, without words that hurt, naming
+// every issue, and claiming nothing that the plan does not bear out: its [Facts], its issues, no score. A text that fails counts as
+// a failed attempt. When the attempts are used up, the fallback generator writes, and the artifact says so.
 //
 // # What it does not do
 //

@@ -98,6 +98,7 @@ type Issue struct {
 	Place       Place     `json:"place,omitempty"`       // where in Word the sound is
 	Nth         int       `json:"nth,omitempty"`         // which of Word's vowels it is, from 1; 0 for a consonant
 	Syllables   int       `json:"syllables,omitempty"`   // of Word, IssueWord and IssueReplaced only; 0 when it is not known
+	Filler      bool      `json:"filler,omitempty"`      // IssueInsertion: nothing was added but "um" and the like
 	Again       bool      `json:"again,omitempty"`       // IssueInsertion: the added word is its neighbour said again
 	Weight      int       `json:"-"`                     // 0-1000 and above: why it was chosen
 }

@@ -154,6 +154,11 @@ func TestPlanIssues(t *testing.T) {
 			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("like", 0), Count: 1, Again: true}},
 			next:       feedback.NextReread,
 		},
+		"a sound of thinking": {
+			evaluation: scored(90, like, added("um"), said("apples", 92, "AE P AH L Z"), added("Uh")),
+			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("um", 0), Count: 2, Filler: true}},
+			next:       feedback.NextReread,
+		},
 		"the end was not read": {
 			evaluation: scored(90, like, the, said("bird", 90, "B ER D"), omitted("red"), omitted("apples")),
 			want:       []feedback.Issue{{Kind: feedback.IssueUnfinished, Word: ref("red", 4), More: []feedback.WordRef{ref("apples", 5)}, Count: 2}},

@@ -69,7 +69,9 @@ type Streams interface {
 	Enqueue(ctx context.Context, entries []pipeline.Entry) error
 	// Marker is empty when it is missing.
 	Marker(ctx context.Context, stage evaluation.StageName) (string, error)
-	SetMarker(ctx context.Context, stage evaluation.StageName, generation string) error
+	SetMarker(ctx context.Context, stage evaluation.StageName, marker string) error
+	// ReplaceMarker does so only if the marker is from, and reports whether it was.
+	ReplaceMarker(ctx context.Context, stage evaluation.StageName, from, to string) (bool, error)
 	Paused(ctx context.Context, stage evaluation.StageName) (bool, error)
 	SetPaused(ctx context.Context, stage evaluation.StageName, paused bool) error
 	// Present returns the ids of all jobs that are unread, pending or delayed.

@@ -40,6 +40,7 @@ type world struct {
 	entries  map[string]int // by job id: times enqueued
 	markers  map[evaluation.StageName]string
 	redis    error
+	wipeAt   int // loses everything at this call of Enqueue, counted from 1
 	enqueues int // calls that succeed before redis goes away for good; -1: no limit
 	requeued []string
 	spool    map[string]string
@@ -53,7 +54,7 @@ type world struct {
 	// arguments of calls
 	forgotFrom []time.Duration
 	dropped    []time.Time
-	waiting  map[string]time.Time // announced recordings, by evaluation
+	waiting    map[string]time.Time // announced recordings, by evaluation
 }
 
 func newWorld() *world {
@@ -174,6 +175,10 @@ func (w *world) Enqueue(_ context.Context, entries []pipeline.Entry) error {
 		return w.redis
 	}
 	w.enqueues--
+	if w.wipeAt--; w.wipeAt == 0 { // before these are added
+		clear(w.entries)
+		clear(w.markers)
+	}
 	for _, e := range entries {
 		w.entries[e.JobID]++
 	}
@@ -193,6 +198,16 @@ func (w *world) SetMarker(_ context.Context, stage evaluation.StageName, g strin
 		w.markers[stage] = g
 	}
 	return w.redis
+}
+
+func (w *world) ReplaceMarker(_ context.Context, stage evaluation.StageName, from, to string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.redis != nil || w.markers[stage] != from {
+		return false, w.redis
+	}
+	w.markers[stage] = to
+	return true, nil
 }
 
 func (w *world) Present(context.Context, evaluation.StageName) (map[string]struct{}, error) {
@@ -322,7 +337,13 @@ func (w *world) marked(t *testing.T, want bool) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if got := len(w.markers) == len(evaluation.Stages()); got != want {
+	whole := 0
+	for stage, marker := range w.markers {
+		if marker == "generation of "+string(stage) {
+			whole++
+		}
+	}
+	if got := whole == len(evaluation.Stages()); got != want {
 		t.Errorf("after %v: all stages marked = %v, want %v", time.Since(w.start), got, want)
 	}
 }
@@ -394,6 +415,32 @@ func TestRebuildCutOff(t *testing.T) {
 
 // An entry that was lost while the marker is there is found by the sweep, within 30 s of the job's last change; jobs that have entries are left
 // alone.
+// Redis is wiped again while a stage is rebuilt: the marker is not written, and the rebuild is done again.
+func TestWipedWhileRebuilt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		for i := range 2500 {
+			id := fmt.Sprintf("job_%04d", i)
+			w.open[id], w.touched[id] = pipeline.Entry{JobID: id, Stage: evaluation.StageFeedback}, time.Now()
+		}
+		w.wipeAt = 2
+		out := keep(t, w)
+		pass(6 * time.Second) // a lease is waited for, then the second batch is cut off
+		w.marked(t, false)
+		pass(10 * time.Second)
+		w.marked(t, true)
+		w.set(func() {
+			if len(w.entries) != 2500 {
+				t.Errorf("%d of 2500 jobs have entries, want all: the sweep is not due yet", len(w.entries))
+			}
+		})
+		if !strings.Contains(out.String(), "lost again") {
+			t.Errorf("the log does not tell:\n%s", out)
+		}
+	})
+}
+
 func TestSweepFindsLostEntries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,8 @@ package housekeeping
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,8 +66,13 @@ func (k *Keeper) checkMarkers(ctx context.Context) error {
 	return nil
 }
 
-// rebuild enqueues all open jobs of a stage and then writes its marker.
+// rebuild leaves a draft in the place of the stage's marker, enqueues all open jobs and replaces the draft by the marker. If Redis is
+// wiped meanwhile the draft is gone, and the rebuild is done again.
 func (k *Keeper) rebuild(ctx context.Context, stage evaluation.StageName, generation string) error {
+	draft := "rebuilt as " + rand.Text()
+	if err := k.streams.SetMarker(ctx, stage, draft); err != nil {
+		return err
+	}
 	after, n := "", 0
 	for {
 		entries, err := k.db.OpenJobs(ctx, stage, after, batch)
@@ -81,8 +88,12 @@ func (k *Keeper) rebuild(ctx context.Context, stage evaluation.StageName, genera
 		n += len(entries)
 		after = lastJob(entries)
 	}
-	if err := k.streams.SetMarker(ctx, stage, generation); err != nil {
+	whole, err := k.streams.ReplaceMarker(ctx, stage, draft, generation)
+	if err != nil {
 		return err
+	}
+	if !whole {
+		return errors.New("its keys were lost again meanwhile")
 	}
 	k.log.Info("stage is whole", "stage", stage, "enqueued", n)
 	return nil

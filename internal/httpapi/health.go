@@ -1,88 +1,14 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http"
-	"time"
 
 	"oktalk/internal/telemetry"
 )
 
-// checkTimeout bounds all checks of one /readyz together, below the usual patience of a load balancer.
-const checkTimeout = 2 * time.Second
-
 // Check asks one part that the API works with.
-type Check struct {
-	Name     string // "postgres", "redis", "s3", "assessor"
-	Required bool   // without it the API cannot serve; otherwise it serves, with less
-	Run      func(ctx context.Context) error
-}
-
-// readiness is the body of /readyz.
-type readiness struct {
-	Status string            `json:"status"` // ok, degraded, down or stopping
-	Checks map[string]string `json:"checks"` // by name: ok or down
-}
-
-func healthz(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// readyz runs all checks: 503 when a required part is down, or the server is about to stop.
-func readyz(checks []Check, stopping <-chan struct{}, log *slog.Logger) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case <-stopping:
-			writeJSON(w, http.StatusServiceUnavailable, readiness{Status: "stopping", Checks: map[string]string{}})
-			return
-		default:
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-		defer cancel()
-		failed := runChecks(ctx, checks)
-		status, body := http.StatusOK, readiness{Status: "ok", Checks: map[string]string{}}
-		for i, c := range checks {
-			body.Checks[c.Name] = "ok"
-			if failed[i] == nil {
-				continue
-			}
-			log.Debug("check failed", "check", c.Name, telemetry.KeyErr, failed[i])
-			body.Checks[c.Name] = "down"
-			switch {
-			case c.Required:
-				status, body.Status = http.StatusServiceUnavailable, "down"
-			case body.Status == "ok":
-				body.Status = "degraded"
-			}
-		}
-		writeJSON(w, status, body)
-	}
-}
-
-// runChecks runs the checks side by side. One that ignores its context counts as failed and is left behind.
-func runChecks(ctx context.Context, checks []Check) []error {
-	type result struct {
-		i   int
-		err error
-	}
-	results := make(chan result, len(checks))
-	errs := make([]error, len(checks))
-	for i, c := range checks {
-		errs[i] = context.DeadlineExceeded
-		go func() { results <- result{i, c.Run(ctx)} }()
-	}
-	for range checks {
-		select {
-		case r := <-results:
-			errs[r.i] = r.err
-		case <-ctx.Done():
-			return errs
-		}
-	}
-	return errs
-}
+type Check = telemetry.Check
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")

@@ -10,6 +10,7 @@ import (
 
 	"oktalk/internal/evaluation"
 	"oktalk/internal/replay"
+	"oktalk/internal/telemetry"
 )
 
 // addRoutes adds all routes that the description lists.
@@ -110,8 +111,8 @@ func addPageRoutes(router chi.Router, description, docs []byte, d Deps) {
 	router.Get("/docs", page("text/html; charset=utf-8", docs))
 	router.Get("/problems", page("text/plain; charset=utf-8", problemList()))
 	router.Get("/problems/{name}", explainProblem)
-	router.Get("/healthz", healthz)
-	router.Get("/readyz", readyz(d.Checks, d.Stopping, d.Log))
+	router.Get("/healthz", telemetry.Live)
+	router.Get("/readyz", telemetry.Readiness(d.Checks, d.Stopping, d.Log))
 	router.Get("/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/docs", http.StatusFound) })
 }
 

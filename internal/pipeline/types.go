@@ -67,7 +67,7 @@ type Job struct {
 	EntryID      string
 	StartedAt    time.Time
 	Since        time.Time // when it was first begun, later by as long as it waited for the environment; the stage's budget counts from it
-	Replay       *Replay // set when the job runs past work again; Evaluation then has the input that the work had
+	Replay       *Replay   // set when the job runs past work again; Evaluation then has the input that the work had
 }
 
 // Result is what a handler made.

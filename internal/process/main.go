@@ -24,9 +24,9 @@ func (c Config) Shared() Config { return c }
 
 // Parts are what a process has beside those of all processes.
 type Parts struct {
-	Run    []Part                     // run until the end, side by side
-	Checks map[string]telemetry.Check // for readiness, by name; may be nil
-	Close  func()                     // called when all have ended; may be nil
+	Run    []Part            // run until the end, side by side
+	Checks []telemetry.Check // for readiness, beside PostgreSQL and Redis
+	Close  func()            // called when all have ended; may be nil
 }
 
 // SetupError is a process that cannot run as it is set up.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"time"
 
@@ -113,9 +112,8 @@ type Part func(ctx context.Context) error
 // Run runs the parts beside the relay and the metrics server until ctx ends or one of them fails; a database whose schema
 // is too old is such a failure, one that is away is not. When ctx ends, the parts end first, since what they finish still
 // has to be sent.
-func (p *Process) Run(ctx context.Context, checks map[string]telemetry.Check, parts ...Part) error {
-	all := map[string]telemetry.Check{"postgres": p.DB.Ready, "redis": p.RedisReady}
-	maps.Copy(all, checks)
+func (p *Process) Run(ctx context.Context, checks []telemetry.Check, parts ...Part) error {
+	all := append([]telemetry.Check{{Name: "postgres", Required: true, Run: p.DB.Ready}, {Name: "redis", Required: true, Run: p.RedisReady}}, checks...)
 
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()

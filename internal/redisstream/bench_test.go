@@ -153,7 +153,7 @@ func (c *counter) Handle(context.Context, pipeline.Job) (pipeline.Result, error)
 	if c.began != nil {
 		c.began <- struct{}{}
 	}
-	return pipeline.Result{Artifact: evaluation.Artifact{State: evaluation.StateReady}}, nil
+	return pipeline.Result{Artifact: evaluation.Artifact{Kind: evaluation.FeedbackText, State: evaluation.StateReady}}, nil
 }
 
 func (c *counter) Fallback(context.Context, pipeline.Job, error) (pipeline.Result, error) {

@@ -29,7 +29,8 @@
 //   - counts what dead consumers hold, and removes a dead consumer once it holds nothing, never before: XGROUP DELCONSUMER
 //     forgets what is pending;
 //   - adds delayed entries that are due and says when the next is, so that the loop can rest until then;
-//   - every fifth time looks for consumers of the group that have no lease at all, and clears the counts of open entries
+//   - every fifth time looks for consumers of the group that have no lease at all, which gives them one more to come back with,
+//     and clears the counts of open entries
 //     when there are none, so that counts of entries that were lost do not stay.
 //
 // When dead consumers hold something, Read takes it over before anything new, and exactly as much as it has room for; the rest
@@ -62,7 +63,8 @@
 //
 //	FLUSHALL, an empty fail-over   a waiting reader gets UNBLOCKED, later calls NOGROUP: groups are made again after the lease is
 //	                               registered. The marker is gone, which tells housekeeping to add the unfinished jobs again.
-//	no connection, no answer       errors wrap evaluation.ErrUnavailable; Read fails until the server is back, Run tries on
+//	no connection, no answer       errors wrap evaluation.ErrUnavailable; Read fails until the server is back, Run tries on; nothing is
+//	                               read before the lease is renewed, since a server that comes back may have forgotten it
 //	restart of Redis               as above; scripts are sent again by their text
 //	lease lost                     what was taken over answers ErrNotOwner; nothing is read until the lease is renewed
 //	a worker stopped and continued the same; its consumer may have been removed, and comes back with the next beat

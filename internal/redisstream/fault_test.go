@@ -345,11 +345,11 @@ type quickHandler struct{}
 
 func (quickHandler) Handle(context.Context, pipeline.Job) (pipeline.Result, error) {
 	pause(10 * time.Millisecond)
-	return pipeline.Result{Artifact: evaluation.Artifact{State: evaluation.StateReady}}, nil
+	return pipeline.Result{Artifact: evaluation.Artifact{Kind: evaluation.FeedbackText, State: evaluation.StateReady}}, nil
 }
 
 func (quickHandler) Fallback(context.Context, pipeline.Job, error) (pipeline.Result, error) {
-	return pipeline.Result{Artifact: evaluation.Artifact{State: evaluation.StateFallback}}, nil
+	return pipeline.Result{Artifact: evaluation.Artifact{Kind: evaluation.FeedbackText, State: evaluation.StateFallback}}, nil
 }
 
 func feedback(t testing.TB) evaluation.Stage {
@@ -513,7 +513,7 @@ func (w *waits) Begin(ctx context.Context, e pipeline.Entry, owner string, alive
 
 func (w *waits) Handle(context.Context, pipeline.Job) (pipeline.Result, error) {
 	pause(w.work)
-	return pipeline.Result{Artifact: evaluation.Artifact{State: evaluation.StateReady}}, nil
+	return pipeline.Result{Artifact: evaluation.Artifact{Kind: evaluation.FeedbackText, State: evaluation.StateReady}}, nil
 }
 
 func (w *waits) seen() (flooded int, others []time.Duration) {

@@ -16,9 +16,9 @@ import (
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	s := open(t, testkit.RedisURL(t), quick)
-	add := func(lane, job string) string {
+	add := func(lane, at, job string) string {
 		t.Helper()
-		id, err := s.work.XAdd(t.Context(), &redis.XAddArgs{Stream: s.key(lane), Values: []any{
+		id, err := s.work.XAdd(t.Context(), &redis.XAddArgs{Stream: s.key(lane), ID: at, Values: []any{
 			"job", job, "evaluation_id", "eval_1", "user_id", "user_1", "attempt", 1, "enqueued_at", 1, "traceparent", "",
 		}}).Result()
 		if err != nil {
@@ -26,7 +26,7 @@ func TestInspect(t *testing.T) {
 		}
 		return id
 	}
-	first, low := add("stream", "job_1"), add("stream:low", "job_2")
+	first, low := add("stream", "*", "job_1"), add("stream:low", "6-6", "job_2") // ids of one moment may be the same in both
 	locate := func() []pipeline.Location {
 		t.Helper()
 		found, err := s.Locate(t.Context(), pipelinetest.StageName, []string{first, low, "7-7", "not an id", ""})

@@ -96,9 +96,15 @@ func (p *Producer) Marker(ctx context.Context, stage evaluation.StageName) (stri
 	return s, domainError(err)
 }
 
-// SetMarker records that the stage's keys are whole, as of generation.
-func (p *Producer) SetMarker(ctx context.Context, stage evaluation.StageName, generation string) error {
-	return domainError(p.work.Set(ctx, stageKeys(p.prefix, stage).generation, generation, 0).Err())
+// SetMarker writes the marker: the stage's generation says that its keys are whole, anything else that they are not.
+func (p *Producer) SetMarker(ctx context.Context, stage evaluation.StageName, marker string) error {
+	return domainError(p.work.Set(ctx, stageKeys(p.prefix, stage).generation, marker, 0).Err())
+}
+
+// ReplaceMarker changes the marker if it is from, and reports whether it was.
+func (p *Producer) ReplaceMarker(ctx context.Context, stage evaluation.StageName, from, to string) (bool, error) {
+	n, err := replaceScript.Run(ctx, p.work, []string{stageKeys(p.prefix, stage).generation}, from, to).Int()
+	return n == 1, domainError(err)
 }
 
 // SetPaused stops deliveries of a stage, or lets them go on. Workers follow within a beat (a second); what is in flight ends as
@@ -263,7 +269,7 @@ func pairs(v any) map[any]any {
 	return m
 }
 
-// trimStep is how many entries one call looks at to find how far to trim: a thousand take Redis about a millisecond.
+// trimStep is how many entries one call removes at most: a thousand take Redis about a millisecond.
 const trimStep = 1000
 
 // Trim removes entries of both lanes that are older than retention, and the oldest above maxEntries a lane, but never one that
@@ -276,7 +282,7 @@ func (p *Producer) Trim(ctx context.Context, stage evaluation.StageName, retenti
 			if err != nil {
 				return fmt.Errorf("trim %s: %w", lane, domainError(err))
 			}
-			if len(reply) != 2 || reply[0] == 0 || reply[1] <= 0 {
+			if len(reply) != 2 || reply[0] == 0 || reply[1] == 0 {
 				break
 			}
 		}

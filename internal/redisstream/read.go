@@ -57,6 +57,10 @@ func (s *Source) readFailed(ctx context.Context, err error) error {
 	}
 	if err = domainError(err); isAway(err) {
 		s.reader.drop(ctx)
+		s.mu.Lock()
+		s.regroup, s.leaseUntil = true, time.Time{} // the server may have forgotten the lease: nothing is read before it is renewed
+		s.mu.Unlock()
+		s.poke()
 	}
 	return fmt.Errorf("read entries of %s: %w", s.stage, err)
 }

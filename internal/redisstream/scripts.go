@@ -21,6 +21,7 @@ var (
 	leaveScript    = script("leave")
 	enqueueScript  = script("enqueue")
 	trimScript     = script("trim")
+	replaceScript  = script("replace_marker")
 )
 
 func script(name string) *redis.Script { return redis.NewScript(scriptText(name)) }

@@ -84,8 +84,8 @@ func TestShadow(t *testing.T) {
 			t.Errorf("%s: no address of the audio", stage)
 		}
 	}
-	if got := w.voice.said() - said; got != 3 { // a word is spoken twice
-		t.Errorf("the voice spoke %d times, want 3", got)
+	if got := w.voice.said() - said; got != 5 { // a word is spoken twice, and the two halves of a contrast
+		t.Errorf("the voice spoke %d times, want 5", got)
 	}
 	w.unchanged(t, e)
 	if e := w.replayed(t, replay.Request{Stage: evaluation.StageFeedback, Filter: ids(e.ID), Provider: "offline"}); e.Pairs[0].New.Provider != "offline" || e.Pairs[0].New.Outcome != "done" {

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,11 +27,8 @@ func NewRegistry() *prometheus.Registry {
 	return r
 }
 
-// Check asks one part that a process needs; nil means that it answers.
-type Check func(ctx context.Context) error
-
-// ServeMetrics serves /metrics, /healthz and /readyz until ctx ends. A process is ready when all checks pass.
-func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Registry, checks map[string]Check, log *slog.Logger) error {
+// ServeMetrics serves /metrics, /healthz and /readyz until ctx ends.
+func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Registry, checks []Check, log *slog.Logger) error {
 	if cfg.Addr == "off" {
 		<-ctx.Done()
 		return nil
@@ -43,13 +39,8 @@ func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Regist
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		status, body := Ready(r.Context(), checks)
-		writeStatus(w, status, body)
-	})
+	mux.HandleFunc("GET /healthz", Live)
+	mux.HandleFunc("GET /readyz", Readiness(checks, nil, log))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stopped()
@@ -57,36 +48,6 @@ func ServeMetrics(ctx context.Context, cfg MetricsConfig, reg *prometheus.Regist
 		return fmt.Errorf("serve metrics: %w", err)
 	}
 	return nil
-}
-
-// Ready runs all checks, each for at most 2 s, and says as an HTTP status and a body which of them fail.
-func Ready(ctx context.Context, checks map[string]Check) (status int, body map[string]string) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	type answer struct {
-		name string
-		err  error
-	}
-	answers := make(chan answer, len(checks))
-	for name, check := range checks {
-		go func() { answers <- answer{name, check(ctx)} }()
-	}
-	status, body = http.StatusOK, map[string]string{"status": "ok"}
-	for range checks {
-		a := <-answers
-		body[a.name] = "ok"
-		if a.err != nil {
-			body[a.name], body["status"], status = "down", "down", http.StatusServiceUnavailable
-		}
-	}
-	return status, body
-}
-
-func writeStatus(w http.ResponseWriter, status int, body map[string]string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }
 
 // StageMetrics counts runs of stages; it is the observer of a pipeline's runners. It is safe for concurrent use.

@@ -11,13 +11,14 @@
 // audio finds it there.
 //
 //	evaluations/<id>/feedback-<hash>.mp3     of one learner; removed with the evaluation
+//	evaluations/<id>/contrast-<hash>.mp3     the second track of a model reading: a word as it was heard and as it is meant; the same
 //	demo/<language>/<voice>/<hash>.mp3       of everyone who was given this text; it holds nothing of a learner's and stays
 //	replays/<replay>/<id>/<stage>-<hash>.mp3 of a replay; removed with the evaluation
 //
 // # Failures
 //
-// The store being away is a failure of the environment: the job waits. A provider without a voice for the text's language
-// ([ErrNoVoice]), without its program ([ErrNotInstalled]) or given text it can never speak ([ErrUnspeakable]) fails at once;
-// everything else is tried again. In the end the artifact is failed, with a reason and a sentence a client can show: text
-// without audio is still a complete answer.
+// The store being away, and a machine that is too busy to speak in time, are failures of the environment: the job waits. That no voice
+// speaks the text's language ([ErrNoVoice]), or ever could speak this text ([ErrUnspeakable]), is a result, and settled at once.
+// A missing program ([ErrNotInstalled]) is for a person to look at; everything else is tried again. In the end the artifact is failed, with
+// a reason and a sentence a client can show: text without audio is still a complete answer. A contrast that cannot be made is left out.
 package tts

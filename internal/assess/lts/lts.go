@@ -57,7 +57,7 @@ type program struct {
 // are cores.
 func New(log *slog.Logger) *Pronouncer {
 	p := &Pronouncer{running: make(chan struct{}, runtime.GOMAXPROCS(0)), log: log, known: map[string][][]string{}}
-	p.add("flite", parseFlite, "-ps", "-f", "/dev/stdin", "none")
+	p.add("flite", parseFlite, "-voice", "kal16", "-ps", "-f", "/dev/stdin", "none") // its default voice has AA for AH
 	p.add("espeak-ng", parseESpeak, "-q", "--ipa", "--sep=_", "-v", "en-us", "--stdin")
 	return p
 }

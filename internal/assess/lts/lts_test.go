@@ -43,6 +43,17 @@ func TestPronounceKnownWords(t *testing.T) {
 	}
 }
 
+// flite's guess comes first. Its default voice would say AA in all of these.
+func TestFirstGuessHasTheVowelOfCup(t *testing.T) {
+	t.Parallel()
+	p := lts.New(slog.New(slog.DiscardHandler))
+	for word, want := range map[string]string{"shut": "SH AH T", "some": "S AH M", "mother": "M AH DH ER"} {
+		if guesses := pronounce(t, p, word); len(guesses) == 0 || strings.Join(guesses[0], " ") != want {
+			t.Errorf("Pronounce(%s) = %v, want %s first", word, guesses, want)
+		}
+	}
+}
+
 func TestBothProgramsAnswerForNames(t *testing.T) {
 	t.Parallel()
 	p := lts.New(slog.New(slog.DiscardHandler))

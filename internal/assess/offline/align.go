@@ -30,8 +30,12 @@ type aligner struct {
 // checkEvery is the frames between two looks at the context.
 const checkEvery = 100
 
-// skipped marks a joint reached by leaving a word out; arrivals before the first frame have it too.
-const skipped = -1
+const (
+	// skipped marks a joint reached by leaving a word out; arrivals before the first frame have it too.
+	skipped = -1
+	// restarted, minus the number of a word, marks a joint reached by going back to it after that word.
+	restarted = -2
+)
 
 // align finds the best path. scores has for each frame those of all senones.
 func (a *aligner) align(ctx context.Context, g *graph, scores []float32) ([]segment, float32, error) {
@@ -123,6 +127,22 @@ func (a *aligner) arrive(g *graph, t int) {
 	for j := range g.joints {
 		a.skip(g, j, t)
 	}
+	for word := range g.wordEnds {
+		a.restart(g, word, arrivals)
+	}
+}
+
+// restart lets paths go back to a word from it or one of those after it. Words go from the first to the last, so that no path goes
+// back twice in a frame.
+//
+//go:norace
+func (a *aligner) restart(g *graph, word int, arrivals []int32) {
+	start := g.wordStart(word)
+	for last := word; last < min(len(g.wordEnds), word+g.tuning.restartWords); last++ {
+		if v := a.joints[g.wordEnds[last]] - g.restartCost; v > a.joints[start] {
+			a.joints[start], arrivals[start] = v, int32(restarted-last)
+		}
+	}
 }
 
 // skip lets paths leave out the word that ends at a joint. One word more costs less than the first.
@@ -146,6 +166,11 @@ func (a *aligner) trace(g *graph, frames int) []segment {
 	j, t := int32(len(g.joints)-1), frames
 	for t > 0 || j > 0 {
 		n := a.arrivals[t*len(g.joints)+int(j)]
+		if n <= restarted {
+			path = append(path, segment{n, t, t})
+			j = g.wordEnds[restarted-n]
+			n = a.arrivals[t*len(g.joints)+int(j)]
+		}
 		for n == skipped {
 			more := a.longer[t*len(g.joints)+int(j)]
 			if j = g.joints[j].skipFrom; j < 0 {

@@ -7,7 +7,7 @@
 //	Features     39 numbers each 10 ms                              (package acoustic)
 //	Scores       how well they fit each state of each phone         (package acoustic)
 //	align        the likeliest path through the text's graph: alternative pronunciations (package lexicon),
-//	             silence, other speech, words left out              (graph.go, align.go)
+//	             silence, other speech, words left out or said again (graph.go, align.go, omission.go, extra.go)
 //	measure      each phone against every other on the same frames: goodness of pronunciation (goodness.go)
 //	judge        refuses silence and other texts                    (verdict.go)
 //	score        goodness to scores of phones, words and the whole  (scores.go, fluency.go)
@@ -17,6 +17,6 @@
 // Memory: the model and the dictionary take 6 MB and are shared. docs/scoring.md says what a recording takes: about 0.2 MB
 // for each second of a sentence of ten words, and 0.3 MB with sixty.
 //
-// What it does not do: words that were inserted are heard as other speech and lower the fluency, but are not reported
-// as insertions, since their text is not known. Prosody is not measured. Phones are told apart without their neighbours.
+// What it does not do: words that were inserted are reported, but named only when they repeat a word of the text or fill a pause
+// ("um"). Prosody is not measured. Phones are told apart without their neighbours.
 package offline

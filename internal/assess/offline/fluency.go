@@ -11,7 +11,8 @@ const (
 
 	// Phones per second within words. Right readings by flite have 9 to 15 (measured); single words are said slower.
 	slowRate      = 8.5
-	slowRateShort = 6.5 // for texts of one or two words
+	slowRateShort = 5   // for texts of two words
+	slowRateWord  = 2.5 // for one word: drawn out, as one says a word for the dictionary, is no lack of flow
 	slowWeight    = 12  // points for each phone per second below
 	slowMost      = 40
 	hastyRate     = 22
@@ -80,7 +81,10 @@ func (r *reading) ratePoints() float64 {
 		}
 	}
 	slow := slowRate
-	if len(r.words) <= 2 {
+	switch len(r.words) {
+	case 1:
+		slow = slowRateWord
+	case 2:
 		slow = slowRateShort
 	}
 	rate := float64(phones) / (float64(frames) * frame.Seconds())
@@ -88,5 +92,5 @@ func (r *reading) ratePoints() float64 {
 }
 
 func (r *reading) fillerPoints() float64 {
-	return min(fillerMost, float64(fillerPoints*len(r.fillers)))
+	return min(fillerMost, float64(fillerPoints*len(r.extras)))
 }

@@ -1,6 +1,8 @@
 package offline
 
 import (
+	"strings"
+
 	"oktalk/internal/assess/offline/acoustic"
 	"oktalk/internal/assess/offline/lexicon"
 )
@@ -11,7 +13,8 @@ const nobody = -1
 // node is one phone of a pronunciation, silence, or a piece of filler: a chain of three states.
 type node struct {
 	phone   acoustic.Phone
-	filler  bool // stands for any speech that is not in the text; phone means nothing
+	filler  bool  // stands for any speech that is not in the text; phone means nothing
+	pause   uint8 // belongs to a filled pause: 1 more than its number in filledPauses
 	scores  [acoustic.States]uint16
 	moves   acoustic.Transitions
 	from    int32 // the node before it in the chain, or -1: it starts at joint
@@ -39,14 +42,20 @@ type graph struct {
 	speech []uint16 // senones of phones that are not silence or noise
 	// wordEnds is the joint after each word.
 	wordEnds []int32
+	// filledPause has the phones of filledPauses.
+	filledPause [][]acoustic.Phone
+	restartCost float32 // of going back to a word that was said already
 }
 
 func newGraph(m *acoustic.Model, words []lexicon.Word, t *tuning) *graph {
-	g := &graph{model: m, tuning: t}
+	g := &graph{model: m, tuning: t, restartCost: t.restartCost}
 	for p := range m.Phones() {
 		if senones := m.SenonesOf(acoustic.Phone(p)); !m.Filler(acoustic.Phone(p)) {
 			g.speech = append(g.speech, senones[:]...)
 		}
+	}
+	for _, f := range filledPauses {
+		g.filledPause = append(g.filledPause, g.phones(f.phones))
 	}
 	at := g.addJoint()
 	for i, w := range words {
@@ -62,7 +71,42 @@ func (g *graph) addJoint() int32 {
 	silence := g.model.Silence()
 	g.add(node{phone: silence, scores: g.model.SenonesOf(silence), moves: *g.model.TransitionsOf(silence), from: -1, joint: j, leadsTo: j, word: nobody, cost: g.tuning.silenceCost})
 	g.addFiller(j)
+	for i, phones := range g.filledPause {
+		n := node{pause: uint8(i + 1), from: -1, joint: j, leadsTo: -1, word: nobody, cost: g.tuning.pauseCost}
+		for k, p := range phones {
+			n.phone, n.scores, n.moves = p, g.model.SenonesOf(p), *g.model.TransitionsOf(p)
+			if k == len(phones)-1 {
+				n.leadsTo = j
+			}
+			n.from, n.cost = g.add(n), 0
+		}
+	}
 	return j
+}
+
+// filledPauses are the sounds of people who look for the next word. Each phone of three frames at least, so that they last 120 ms;
+// shorter ones cannot be told from the ends of words.
+var filledPauses = []struct{ text, phones string }{
+	{"uh", "AH AH AH AH"},
+	{"um", "AH AH M M"},
+}
+
+func (g *graph) phones(names string) []acoustic.Phone {
+	var ps []acoustic.Phone
+	for name := range strings.FieldsSeq(names) {
+		if p, ok := g.model.Phone(name); ok {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// wordStart is the joint before a word.
+func (g *graph) wordStart(word int) int32 {
+	if word == 0 {
+		return 0
+	}
+	return g.wordEnds[word-1]
 }
 
 // addFiller adds other speech of at least fillerNodes x 3 frames.
@@ -107,6 +151,16 @@ func (g *graph) skipCost(word int) float32 { return g.joints[g.wordEnds[word]].s
 func (g *graph) raiseSkip(word int, first, more float32) {
 	j := &g.joints[g.wordEnds[word]]
 	j.skipCost, j.moreCost = j.skipCost+first, j.moreCost+more
+}
+
+// raiseExtras makes speech that is not in the text cost more.
+func (g *graph) raiseExtras(by float32) {
+	g.restartCost += by
+	for i := range g.nodes {
+		if n := &g.nodes[i]; n.from < 0 && (n.filler || n.pause > 0) {
+			n.cost += by
+		}
+	}
 }
 
 func (g *graph) lead(nodes []int32, j int32) {

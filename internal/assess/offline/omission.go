@@ -6,32 +6,44 @@ import "oktalk/internal/assess/offline/acoustic"
 // the speed 5 to 7 (measured).
 const hastyFrames = 7
 
-// reconsider looks at words that were left out with what the search could not know: how well the recording fits, how fast it is,
-// and how many sounds were heard in their place. It raises the costs of leaving them out and reports whether it did.
-func (w *worker) reconsider(g *graph, r *reading) bool {
+// usualFrames is how many frames of unknown speech count as a sound.
+const usualFrames = 7
+
+// reconsider looks at words that were left out and at other speech with what the search could not know: how well the recording fits
+// and how fast it is, the first time, and how many sounds were heard in their place. It raises the costs and reports whether it did.
+func (w *worker) reconsider(g *graph, r *reading, first bool) bool {
 	gaps := r.gaps()
-	if len(gaps) == 0 {
+	if len(gaps) == 0 && len(r.extras) == 0 {
 		return false
 	}
-	cost := g.tuning.doubtCost*float32(r.shortfall()) + g.tuning.hastyCost*float32(max(0, hastyFrames-r.framesPerPhone()))
-	for i := range r.words {
-		g.raiseSkip(i, cost, g.tuning.skipMore*cost)
+	raised, refilled := false, false
+	if first {
+		cost := g.tuning.doubtCost*float32(r.shortfall()) + g.tuning.hastyCost*float32(max(0, hastyFrames-r.framesPerPhone()))
+		for i := range r.words {
+			g.raiseSkip(i, cost, g.tuning.skipMore*cost)
+		}
+		g.raiseExtras(cost)
+		raised = cost > 0
 	}
-	raised := cost > 0
 	for _, gap := range gaps {
 		phones := 0
 		for i := gap.start; i < gap.end; i++ {
 			phones += shortest(r.words[i].Readings)
 		}
-		if float64(r.spareSounds(w.model, gap)) < g.tuning.spareSounds*float64(phones) {
+		spare := max(r.spareSounds(w.model, gap), r.spareFrames(gap)/usualFrames)
+		if float64(spare) < g.tuning.spareSounds*float64(phones) {
 			continue
 		}
-		raised = true
 		for i := gap.start; i < gap.end; i++ {
-			g.raiseSkip(i, g.tuning.spareCost, g.tuning.spareCost)
+			cost := g.tuning.spareCost * float32(shortest(r.words[i].Readings))
+			g.raiseSkip(i, cost, cost)
 		}
+		refilled = true
 	}
-	return raised
+	if refilled {
+		g.raiseExtras(g.tuning.refillCost)
+	}
+	return raised || refilled
 }
 
 // gaps are the runs of words that were left out, as numbers of words.
@@ -63,6 +75,25 @@ func (r *reading) spareSounds(m *acoustic.Model, gap span) int {
 		}
 	}
 	return n - known
+}
+
+// spareFrames counts the frames of unknown speech around a gap: up to the second word before it and the second after it, as one word
+// may have been found in the wrong place.
+func (r *reading) spareFrames(gap span) int {
+	within := span{0, r.frames}
+	if gap.start > 1 {
+		within.start = r.words[gap.start-2].span().end
+	}
+	if gap.end+1 < len(r.words) && len(r.words[gap.end+1].phones) > 0 {
+		within.end = r.words[gap.end+1].span().start
+	}
+	n := 0
+	for _, e := range r.extras {
+		if e.start >= within.start && e.end <= within.end && e.text == "" {
+			n += e.frames()
+		}
+	}
+	return n
 }
 
 // framesPerPhone is the mean length of the phones that were found.

@@ -18,6 +18,7 @@ type spokenPhone struct {
 	span
 	phone    acoustic.Phone
 	goodness goodness
+	heard    bool // by the free recognition as well
 }
 
 // spokenWord is a target word as it was found; without phones it was left out.
@@ -35,11 +36,12 @@ func (w *spokenWord) span() span {
 
 // reading is what was found in a recording. Frames count from the first of the scored part.
 type reading struct {
-	frames  int
-	words   []spokenWord
-	pauses  []span // silence
-	fillers []span // speech that is not in the text
-	heard   []heard
+	frames   int
+	words    []spokenWord
+	pauses   []span  // silence
+	extras   []extra // speech that is not in the text
+	heard    []heard
+	restarts []restart
 	// likelihood is the log likelihood of the best path through the text's graph.
 	likelihood float32
 	free       float32 // that of any phones at all
@@ -55,34 +57,33 @@ func (w *worker) read(ctx context.Context, words []lexicon.Word, scores []float3
 		return nil, err
 	}
 	g := newGraph(w.model, words, w.tuning)
-	follow := func() (*reading, error) {
-		r, err := w.follow(ctx, g, words, scores)
-		if err == nil {
-			r.heard, r.free = phones, free
-		}
-		return r, err
-	}
+	follow := func() (*reading, error) { return w.follow(ctx, g, words, scores, &reading{heard: phones, free: free}) }
 	r, err := follow()
-	if err == nil && w.reconsider(g, r) {
+	for pass := 0; err == nil && pass < mostPasses && w.reconsider(g, r, pass == 0); pass++ {
 		r, err = follow()
 	}
 	return r, err
 }
 
-// follow aligns a graph with scored frames and measures every phone.
-func (w *worker) follow(ctx context.Context, g *graph, words []lexicon.Word, scores []float32) (*reading, error) {
+// mostPasses is how often the text is aligned again: words taken back in one gap may open the next.
+const mostPasses = 3
+
+// follow aligns a graph with scored frames and measures every phone. It adds what it finds to r, which has what was heard freely.
+func (w *worker) follow(ctx context.Context, g *graph, words []lexicon.Word, scores []float32, r *reading) (*reading, error) {
 	path, aligned, err := w.aligner.align(ctx, g, scores)
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{frames: len(scores) / w.model.Senones(), words: make([]spokenWord, len(words)), likelihood: aligned}
+	r.frames, r.words, r.likelihood = len(scores)/w.model.Senones(), make([]spokenWord, len(words)), aligned
 	for i := range words {
 		r.words[i].Word = words[i]
 	}
 	for _, s := range path {
 		r.place(g, s)
 	}
-	r.fillers = merge(r.fillers)
+	r.settleRestarts()
+	r.compare(w.model, w.variants)
+	w.checkExtras(r, scores)
 	for i := range r.words {
 		w.measure(r.words[i].phones, scores)
 		if len(r.words[i].phones) == 0 {
@@ -94,13 +95,20 @@ func (w *worker) follow(ctx context.Context, g *graph, words []lexicon.Word, sco
 
 // place puts a segment of the path where it belongs.
 func (r *reading) place(g *graph, s segment) {
-	n, at := &g.nodes[s.node], span{s.start, s.end}
-	switch {
+	at := span{s.start, s.end}
+	if s.node <= restarted {
+		r.restarts = append(r.restarts, restart{first: -1, last: int(restarted - s.node)})
+		return
+	}
+	switch n := &g.nodes[s.node]; {
 	case n.filler:
-		r.fillers = append(r.fillers, at)
+		r.addExtra(extra{span: at})
+	case n.pause > 0:
+		r.addExtra(extra{span: at, text: filledPauses[n.pause-1].text})
 	case n.word == nobody:
 		r.pauses = append(r.pauses, at)
 	default:
+		r.startAgain(int(n.word))
 		word := &r.words[n.word]
 		if n.phone != g.model.Silence() {
 			word.phones = append(word.phones, spokenPhone{span: at, phone: n.phone})

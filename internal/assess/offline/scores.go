@@ -2,6 +2,7 @@ package offline
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func phoneScore(ratio float64) float64 {
 
 // score turns what was found into scores. offset is the first frame's place in the recording, total the recording's length.
 func (w *worker) score(r *reading, text string, offset int, total time.Duration) *evaluation.Assessment {
-	a := &evaluation.Assessment{Assessor: Name, Words: make([]evaluation.Word, len(r.words))}
+	a := &evaluation.Assessment{Assessor: Name, Words: make([]evaluation.Word, len(r.words), len(r.words)+len(r.extras))}
 	var sum, phones float64
 	spoken := 0
 	for i := range r.words {
@@ -57,7 +58,22 @@ func (w *worker) score(r *reading, text string, offset int, total time.Duration)
 	a.Scores.Fluency = int(math.Round(fluency(r, pausesAllowed(text, a.Words))))
 	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, nil)
 	a.Level = evaluation.LevelOf(a.Scores.Overall, a.Scores.Integrity)
+	a.Words = insertExtras(a.Words, r.extras, offset, total)
 	return a
+}
+
+// insertExtras puts words that are not in the text before the first word that follows them.
+func insertExtras(words []evaluation.Word, extras []extra, offset int, total time.Duration) []evaluation.Word {
+	for _, e := range slices.Backward(extras) {
+		inserted := evaluation.Word{Text: e.text, Error: evaluation.WordInsertion}
+		inserted.Offset, inserted.Duration = within(e.span, offset, total)
+		at := len(words)
+		for at > 0 && (words[at-1].Error == evaluation.WordOmission || words[at-1].Offset > inserted.Offset) {
+			at--
+		}
+		words = slices.Insert(words, at, inserted)
+	}
+	return words
 }
 
 func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, total time.Duration) evaluation.Word {
@@ -66,14 +82,17 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		return word
 	}
 	var sum float64
-	worst := 100.0
+	worst, another := 100.0, found.another(allowance)
 	for _, p := range found.phones {
 		ratio := p.goodness.ratio + allowance
 		score := phoneScore(ratio)
+		if another && !p.heard {
+			score = min(score, otherWordScore)
+		}
 		sum, worst = sum+score, min(worst, score)
 		at, long := within(p.span, offset, total)
 		phoneme := evaluation.Phoneme{ARPAbet: w.model.Name(p.phone), Score: int(math.Round(score)), Offset: at, Duration: long}
-		if ratio <= heardRatio && ratio*float64(p.frames()) <= heardTotal && p.goodness.lead >= heardLead {
+		if !another && ratio <= heardRatio && ratio*float64(p.frames()) <= heardTotal && p.goodness.lead >= heardLead {
 			phoneme.Heard = w.model.Name(p.goodness.other)
 		}
 		word.Phonemes = append(word.Phonemes, phoneme)

@@ -1,10 +1,6 @@
 package offline
 
-import (
-	"strings"
-
-	"oktalk/internal/assess/offline/acoustic"
-)
+import "oktalk/internal/assess/offline/acoustic"
 
 // place is where in its word a phone stands.
 type place uint8
@@ -104,7 +100,7 @@ func surroundingsOf(m *acoustic.Model, phones []spokenPhone, i int) surroundings
 	}
 	next := m.Name(phones[i+1].phone)
 	return surroundings{
-		end: !strings.ContainsRune("AEIOU", rune(next[0])),
+		end: !isVowel(next),
 		r:   next == "R" || next == "ER" || next == "Y",
 		l:   next == "L",
 	}

@@ -205,6 +205,10 @@ func (c chinese) second(i feedback.Issue, tip bool) string {
 func (c chinese) insertion(i feedback.Issue) string {
 	w := c.word(i.Word)
 	switch {
+	case i.Filler && i.Count > 1:
+		return c.among("insertion", "读的时候多了几个"+w+"这样的声音，安静地停一下就好。", "中间多了几声"+w+"，想的时候不出声更好。")
+	case i.Filler:
+		return c.among("insertion", "读的时候多了一声"+w+"，安静地停一下就好。", "中间多了一个"+w+"，想的时候不出声更好。")
 	case i.Count > 1:
 		return c.among("insertion", "我听到了几个原文里没有的词。", "读的时候多了几个词。")
 	case w == "":

@@ -217,6 +217,10 @@ func (e english) second(i feedback.Issue, tip bool) string {
 func (e english) insertion(i feedback.Issue) string {
 	w := e.word(i.Word)
 	switch {
+	case i.Filler && i.Count > 1:
+		return e.among("insertion", "I heard "+w+" and the like a few times: these extra sounds can go.", "There were some extra sounds like "+w+": a short silence is better.")
+	case i.Filler:
+		return e.among("insertion", "I heard an extra "+w+": a short silence is better.", "There was an extra "+w+"; when you think, just wait quietly.")
 	case i.Count > 1:
 		return e.among("insertion", "I heard some extra words that the text does not have.", "A few words were added to the text.")
 	case w == "":

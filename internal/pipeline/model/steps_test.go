@@ -360,7 +360,8 @@ func (x *explorer) relays(w world) {
 	x.fault(to, "the relay dies", -1, 0)
 }
 
-// keeps is housekeeping: it waits until all that live have registered, adds the open job and writes the marker.
+// keeps is housekeeping: it waits until all that live have registered, leaves a draft of the marker, adds the open job and replaces the
+// draft by the marker if it is still there.
 func (x *explorer) keeps(w world) {
 	if w.young && w.registered() {
 		to := w
@@ -378,15 +379,15 @@ func (x *explorer) keeps(w world) {
 	case keeperIdle:
 		if !w.marker && !x.rules.noRebuild {
 			if to.keeper = keeperWaiting; x.rules.eagerWait {
-				to.keeper = keeperReady
+				to.keeper, to.draft = keeperReady, true
 			}
 			x.may(to, "the rebuilder finds the marker gone", -1, 0)
 		}
 		return
 	case keeperWaiting:
-		to.keeper = keeperReady
+		to.keeper, to.draft = keeperReady, true
 		to.unregistered()
-		x.passes(w, to, "the rebuilder has waited a lease")
+		x.passes(w, to, "the rebuilder has waited a lease and leaves its draft")
 	case keeperReady:
 		if x.rules.markerFirst {
 			to.marker, to.keeper = true, keeperHalf
@@ -398,8 +399,8 @@ func (x *explorer) keeps(w world) {
 		if x.rules.markerFirst {
 			x.rebuilds(w, keeperIdle)
 		} else {
-			to.marker, to.keeper = true, keeperIdle
-			x.may(to, "the rebuilder writes the marker", -1, 0)
+			to.marker, to.draft, to.keeper = w.draft || x.rules.markerBlind, false, keeperIdle
+			x.may(to, "the rebuilder replaces its draft, if it is there, by the marker", -1, 0)
 		}
 	}
 	to = w
@@ -478,7 +479,7 @@ func (x *explorer) wipe(w world) {
 	for i := range x.workers {
 		to.workers[i].lease = missing
 	}
-	to.young, to.marker = true, false
+	to.young, to.marker, to.draft = true, false, false
 	to.wiped++
 	x.fault(to, "redis is wiped", -1, 0)
 }

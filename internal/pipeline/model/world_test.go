@@ -18,6 +18,7 @@ type rules struct {
 	ackBusy     bool // acknowledge the entry of a job whose owner lives
 	eagerWait   bool // rebuild without waiting a lease
 	markerFirst bool // write the marker before the jobs are added
+	markerBlind bool // write it without looking whether the draft is still there
 	rowFirst    bool // delete the outbox row before its entry is added
 	noRebuild   bool // do not look for lost markers
 	noSweep     bool // do not look for open jobs without an entry
@@ -134,6 +135,7 @@ type world struct {
 	entries [maxEntries]place
 	young   bool // the table of leases is younger than a lease
 	marker  bool
+	draft   bool // the rebuilder's, in the marker's place
 	// PostgreSQL
 	job    int8
 	owner  int8 // -1: none

@@ -18,6 +18,8 @@ local time = redis.call('TIME')
 local due = time[1] * 1000 + math.floor(time[2] / 1000) + wait
 local member = cjson.encode({ARGV[3], unpack(ARGV, 7)})
 if redis.call('ZADD', KEYS[3], 'LT', due, member) == 0 and ARGV[6] ~= '' then -- the same was waiting already: one entry less
-  redis.call('HINCRBY', KEYS[4], ARGV[6], -1)
+  if redis.call('HINCRBY', KEYS[4], ARGV[6], -1) <= 0 then
+    redis.call('HDEL', KEYS[4], ARGV[6])
+  end
 end
 return 1

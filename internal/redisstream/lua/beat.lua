@@ -78,7 +78,7 @@ if now - since >= lease then
         for _, c in ipairs(consumers) do
           for i = 1, #c, 2 do
             if c[i] == 'name' and not redis.call('ZSCORE', leases, c[i + 1]) then
-              redis.call('ZADD', leases, 0, c[i + 1])
+              redis.call('ZADD', leases, now + lease, c[i + 1]) -- it may have been lost and come back with the next beat
             end
           end
         end

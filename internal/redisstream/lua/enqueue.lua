@@ -48,10 +48,14 @@ end
 
 if #names > 0 then
   local set = {}
-  for i, user in ipairs(names) do
-    set[2 * i - 1] = user
-    set[2 * i] = counts[user]
+  for _, user in ipairs(names) do
+    if counts[user] > 0 then
+      set[#set + 1] = user
+      set[#set + 1] = counts[user]
+    end
   end
-  redis.call('HSET', open, unpack(set))
+  if #set > 0 then
+    redis.call('HSET', open, unpack(set))
+  end
 end
 return added

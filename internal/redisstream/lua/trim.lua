@@ -1,8 +1,8 @@
 -- Removes old entries of a lane, never one that is pending or unread. A lane without a group was never read and is left alone.
 --
 -- KEYS: 1 lane
--- ARGV: 1 group, 2 retention in ms, 3 most entries to keep, 4 most entries to look at for that
--- Returns {entries removed, entries above the most that can still be removed}
+-- ARGV: 1 group, 2 retention in ms, 3 most entries to keep, 4 most entries to remove
+-- Returns {entries removed, 1 if there are more to remove}
 local lane, group, most = KEYS[1], ARGV[1], tonumber(ARGV[3])
 if redis.call('EXISTS', lane) == 0 then
   return {0, 0}
@@ -35,10 +35,11 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local cut = string.format('%.0f-0', math.max(0, now - tonumber(ARGV[2])))
+local step = tonumber(ARGV[4])
+local oldest = redis.call('XRANGE', lane, '-', '+', 'COUNT', step + 1)
 local excess = redis.call('XLEN', lane) - most
 if excess > 0 then
-  local oldest = redis.call('XRANGE', lane, '-', '+', 'COUNT', math.min(excess, tonumber(ARGV[4])) + 1)
-  local id = oldest[#oldest][1]
+  local id = oldest[math.min(excess + 1, #oldest)][1]
   if before(cut, id) then
     cut = id
   end
@@ -46,9 +47,12 @@ end
 if before(safe, cut) then
   cut = safe
 end
-local removed = redis.call('XTRIM', lane, 'MINID', cut)
-excess = redis.call('XLEN', lane) - most
-if excess <= 0 or cut == safe then
-  excess = 0
+local more = 0
+if #oldest > step and before(oldest[step + 1][1], cut) then -- the rest is for further calls
+  cut, more = oldest[step + 1][1], 1
 end
-return {removed, excess}
+local removed = redis.call('XTRIM', lane, 'MINID', cut)
+if redis.call('XLEN', lane) > most and cut ~= safe then
+  more = 1
+end
+return {removed, more}
