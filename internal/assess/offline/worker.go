@@ -8,16 +8,19 @@ import (
 
 // worker holds what scoring one recording at a time needs. Its buffers are kept for the next one.
 type worker struct {
-	model    *acoustic.Model
-	tuning   *tuning
-	variants variantSet
-	frontEnd *acoustic.FrontEnd
-	scorer   *acoustic.Scorer
-	aligner  aligner
-	listener listener
-	samples  []float32
-	scores   []float32
-	since    time.Time // when it was lent out
+	model       *acoustic.Model
+	tuning      *tuning
+	variants    variantSet
+	frontEnd    *acoustic.FrontEnd
+	scorer      *acoustic.Scorer
+	aligner     aligner
+	listener    listener
+	examiner    examiner
+	diagnosis   *Diagnosis
+	substitutes map[string]substitutes // by first language, "" among them
+	samples     []float32
+	scores      []float32
+	since       time.Time // when it was lent out
 }
 
 // keepFrames is the length of recording up to which a worker keeps its buffers: 20 s, about 3 MB. Longer ones are rare, and
@@ -28,12 +31,18 @@ const keepFrames = 2000
 func (w *worker) shrink() {
 	if cap(w.scores) > keepFrames*w.model.Senones() {
 		w.frontEnd = w.model.NewFrontEnd()
-		w.aligner, w.listener, w.samples, w.scores = aligner{}, listener{}, nil, nil
+		w.scorer = w.model.NewScorer()
+		w.aligner, w.listener, w.examiner, w.samples, w.scores = aligner{}, listener{}, examiner{}, nil, nil
 	}
 }
 
-func newWorker(m *acoustic.Model) *worker {
-	return &worker{
+func newWorker(m *acoustic.Model, d *Diagnosis) *worker {
+	w := &worker{
 		model: m, tuning: defaultTuning(), variants: newVariantSet(m), frontEnd: m.NewFrontEnd(), scorer: m.NewScorer(),
+		diagnosis: d, substitutes: map[string]substitutes{"": newSubstitutes(m, "")},
 	}
+	for language := range typical {
+		w.substitutes[language] = newSubstitutes(m, language)
+	}
+	return w
 }

@@ -30,9 +30,6 @@ const (
 // check makes sure that no lookup leaves the tables.
 func (t *triphones) check(phones, senones int) error {
 	branches, entries := len(t.branches)/branchSize, len(t.entries)/entrySize
-	if branches > 0 && branches < positions {
-		return fmt.Errorf("the triphone tree has %d branches, expected %d and more", branches, positions)
-	}
 	for i := range branches {
 		if _, below, first := t.branch(i); below == 0 && first != none && first >= entries || below > 0 && first+below > branches {
 			return fmt.Errorf("branch %d of the triphone tree leads nowhere", i)
