@@ -18,7 +18,7 @@ type Heard struct {
 	Clean   bool   // the limit is chosen by looking at these
 }
 
-// Errors of [FitDiagnosis].
+// ErrFewSpeakers is for too few voices to judge one by the others.
 var ErrFewSpeakers = errors.New("a diagnosis needs recordings of two speakers or more")
 
 const (

@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"slices"
 	"strings"
 
 	"oktalk/internal/assess/offline/acoustic"
@@ -62,12 +63,7 @@ func (s *substitutes) add(m *acoustic.Model, pair string) (key [2]acoustic.Phone
 }
 
 func (s *substitutes) lists(p, q acoustic.Phone) bool {
-	for _, other := range s.listed[p] {
-		if other == q {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.listed[p], q)
 }
 
 // native finds the key of typical for a BCP 47 tag: Cantonese is written "yue" or "zh-yue", and "zh-HK" is taken for it, since most
