@@ -23,7 +23,7 @@ type machine struct {
 func describe(ctx context.Context, s *servers) (machine, error) {
 	m := machine{
 		CPU:    fmt.Sprintf("%d × %s", runtime.NumCPU(), orUnknown(field("/proc/cpuinfo", "model name"))),
-		Memory: memory(), System: runtime.GOOS + "/" + runtime.GOARCH + " " + firstLine("/proc/sys/kernel/osrelease"),
+		Memory: memory(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Load: strings.Join(firstWords("/proc/loadavg", 1), ""), Versions: []string{runtime.Version()},
 	}
 	info, err := s.redis.Info(ctx, "server").Result()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -159,17 +160,10 @@ func printPair(w io.Writer, p replay.Pair) error {
 	})
 	for _, a := range []struct{ name, key, url string }{{"old audio", p.Old.ObjectKey, p.Old.AudioURL}, {"new audio", p.New.ObjectKey, p.New.AudioURL}} {
 		if a.key != "" {
-			_, _ = fmt.Fprintf(w, "%s  %s\n", a.name, cmpOr(a.url, a.key))
+			_, _ = fmt.Fprintf(w, "%s  %s\n", a.name, cmp.Or(a.url, a.key))
 		}
 	}
 	return err
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func at(lines []string, i int) string {

@@ -36,7 +36,7 @@ func newSpeechReportCommand(getenv func(string) string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "speech-report",
 		Short: "Measure the offline assessor on generated recordings with known mistakes",
-		Long: `speech-report makes some 2700 recordings with flite and espeak-ng, lets the offline assessor
+		Long: `speech-report makes some 3200 recordings with flite and espeak-ng, lets the offline assessor
 score them and writes what it found and what it missed: a page of tables, and drawings in a
 folder beside it. The first run takes some minutes; the recordings are kept for the next.`,
 		Args: cobra.NoArgs,

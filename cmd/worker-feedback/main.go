@@ -13,6 +13,7 @@ import (
 )
 
 func main() {
+	process.CollectLess()
 	os.Exit(process.Main("worker-feedback", settings.Load[settings.WorkerFeedback], assemble))
 }
 

@@ -20,7 +20,10 @@ import (
 	"oktalk/internal/tts"
 )
 
-func main() { os.Exit(process.Main("worker-tts", settings.Load[settings.WorkerTTS], assemble)) }
+func main() {
+	process.CollectLess()
+	os.Exit(process.Main("worker-tts", settings.Load[settings.WorkerTTS], assemble))
+}
 
 func assemble(cfg settings.WorkerTTS, p *process.Process) (process.Parts, error) {
 	var none process.Parts

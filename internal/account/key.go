@@ -58,11 +58,11 @@ type CreatedKey struct {
 
 // Act is who changes accounts and why, as it is kept for audit.
 type Act struct {
-	Actor string // empty: "a program"
+	Actor string
 	Why   string
 }
 
-// Store keeps users and the hashes of their keys. What changes them is written to the record for audit with it, all or nothing.
+// Store keeps users and the hashes of their keys. A change of a role or a key is written to the record for audit with it, all or nothing.
 type Store interface {
 	// EnsureUser returns the user of that name, made if needed.
 	EnsureUser(ctx context.Context, name string) (userID string, err error)
@@ -84,7 +84,7 @@ type Service struct {
 	act   Act
 }
 
-// NewService makes a service over a store.
+// NewService makes a service over a store. What it changes is recorded as done by "a program": see [Service.As].
 func NewService(store Store) *Service { return &Service{store: store, act: Act{Actor: "a program"}} }
 
 // As is the same service for somebody: what it changes is recorded as theirs.

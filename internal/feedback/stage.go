@@ -45,10 +45,10 @@ func NewStage(cfg Config, gen, fallback Generator, log *slog.Logger) *Stage {
 	return &Stage{cfg: cfg, gen: gen, fallback: fallback, log: log}
 }
 
-// Vendor implements [pipeline.Vendored]: one request for a text, of the vendor that the generator names. A generator without a
-// method Name has no vendor.
+// Vendor implements [pipeline.Vendored]: one request for a text, of the vendor that the generator names. A generator that is not
+// [Named] has no vendor.
 func (s *Stage) Vendor() (name string, requests int) {
-	if g, ok := s.gen.(interface{ Name() string }); ok {
+	if g, ok := s.gen.(Named); ok {
 		name = g.Name()
 	}
 	return name, 1

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"oktalk/internal/evaluation"
+	"oktalk/internal/pause"
 	"oktalk/internal/pipeline"
 )
 
@@ -173,7 +174,7 @@ func (k *Keeper) repeat(ctx context.Context, d duty) {
 		if ctx.Err() != nil {
 			return
 		}
-		pause := d.every
+		wait := d.every
 		switch {
 		case err == nil && failing > 0:
 			k.log.Info("housekeeping works again", "duty", d.name)
@@ -183,23 +184,11 @@ func (k *Keeper) repeat(ctx context.Context, d duty) {
 				k.log.Warn("housekeeping is held up", "duty", d.name, "err", err)
 			}
 			failing = min(max(2*failing, min(d.every, firstPause)), max(d.most, min(d.every, firstPause)))
-			pause = failing
+			wait = failing
 		}
-		if !rest(ctx, pause) {
+		if !pause.For(ctx, wait) {
 			return
 		}
-	}
-}
-
-// rest pauses; it reports false when ctx ends first.
-func rest(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 
@@ -253,7 +242,7 @@ func (k *Keeper) forget(ctx context.Context) error {
 		if err != nil || n < forgetBatch {
 			return err
 		}
-		if !rest(ctx, forgetPause) {
+		if !pause.For(ctx, forgetPause) {
 			return nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"oktalk/internal/evaluation"
+	"oktalk/internal/pause"
 	"oktalk/internal/pipeline"
 )
 
@@ -54,7 +55,7 @@ func (k *Keeper) checkMarkers(ctx context.Context) error {
 	}
 	if work { // else there is nobody to be mistaken for dead
 		k.log.Warn("keys of stages are gone from redis; their open jobs are enqueued again", "stages", lost)
-		if !rest(ctx, leaseWait) {
+		if !pause.For(ctx, leaseWait) {
 			return ctx.Err()
 		}
 	}
@@ -122,7 +123,7 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		long = long || n > longList
 	}
 	if long {
-		rest(ctx, longPause)
+		pause.For(ctx, longPause)
 	}
 	return nil
 }

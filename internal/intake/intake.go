@@ -204,7 +204,11 @@ func (s *Service) Create(ctx context.Context, req Request) (e *evaluation.Evalua
 // checkText checks the plain form of a text and returns the text as written, with its white space folded. One that is mostly invisible
 // is replaced by its plain form.
 func checkText(text, language string) (string, error) {
-	plain, err := evaluation.CheckText(plaintext.Of(text), language)
+	plain := text
+	if utf8.ValidString(text) { // what is not would get characters that nobody sent
+		plain = plaintext.Of(text)
+	}
+	plain, err := evaluation.CheckText(plain, language)
 	if err != nil {
 		return "", err
 	}

@@ -304,11 +304,16 @@ func TestTextIsCheckedBeforeAudio(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.decode = func() error { t.Error("the audio was decoded"); return nil }
-	r := request()
-	r.TargetText = strings.Repeat("a", 600)
-	var refusal *evaluation.Refusal
-	if _, _, err := w.service().Create(t.Context(), r); !errors.As(err, &refusal) || refusal.Problem != "invalid-text" {
-		t.Errorf("Create = %v, want invalid-text", err)
+	for text, want := range map[string]string{
+		strings.Repeat("a", 600): "600 characters", "I like \xff apples": "not valid UTF-8", "I\x00": "U+0000", "\u200b": "empty",
+	} {
+		r := request()
+		r.TargetText = text
+		var refusal *evaluation.Refusal
+		_, _, err := w.service().Create(t.Context(), r)
+		if !errors.As(err, &refusal) || refusal.Problem != "invalid-text" || !strings.Contains(refusal.Message, want) {
+			t.Errorf("Create with %.10q = %v, want invalid-text that says %q", text, err, want)
+		}
 	}
 }
 

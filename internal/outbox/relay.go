@@ -120,12 +120,17 @@ func (r *Relay) drain(ctx context.Context, apart *sync.WaitGroup) error {
 			return nil
 		}
 		n, failed, err := r.claim(ctx, to)
+		fresh := false
 		for d, cause := range failed {
+			if !slices.Contains(to, d) { // tried apart already: the row that goes there does not name it
+				continue
+			}
+			fresh = true
 			r.hold(d, true)
 			r.log.Warn("a destination of the outbox is away; its rows wait in the database", "destination", string(d), "err", cause)
 			apart.Go(func() { r.retry(ctx, d) })
 		}
-		if err != nil || n < r.cfg.Batch && len(failed) == 0 {
+		if err != nil || !fresh && (n < r.cfg.Batch || len(failed) > 0) {
 			return err
 		}
 	}
@@ -137,7 +142,7 @@ func (r *Relay) retry(ctx context.Context, d pipeline.Destination) {
 		if rest(ctx, jitter(pause), nil); ctx.Err() != nil {
 			return
 		}
-		if _, failed, err := r.claim(ctx, []pipeline.Destination{d}); err == nil && len(failed) == 0 {
+		if _, failed, err := r.claim(ctx, []pipeline.Destination{d}); err == nil && failed[d] == nil {
 			break
 		}
 	}

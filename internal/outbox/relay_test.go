@@ -22,10 +22,11 @@ type sendFunc = func(context.Context, pipeline.Outgoing) []pipeline.Destination
 
 // store is an outbox in memory: each id is a job of stage demo, an evaluation that changed and one that was deleted.
 type store struct {
-	mu     sync.Mutex
-	rows   map[pipeline.Destination][]string
-	claims int
-	err    error
+	mu      sync.Mutex
+	rows    map[pipeline.Destination][]string
+	unnamed []string // jobs of stage demo whose rows name no destination; they are claimed with the snapshots
+	claims  int
+	err     error
 }
 
 var toDemo = pipeline.ToStage(evaluation.StageDemo)
@@ -72,10 +73,20 @@ func (s *store) Claim(ctx context.Context, to []pipeline.Destination, limit int,
 			}
 		}
 	}
+	unnamed := 0
+	if slices.Contains(to, pipeline.ToSnapshots) {
+		unnamed = min(limit, len(s.unnamed))
+	}
+	for _, id := range s.unnamed[:unnamed] {
+		b.Jobs = append(b.Jobs, pipeline.Entry{JobID: id, Stage: evaluation.StageDemo})
+	}
 	if len(b.Jobs)+len(b.Changed) == 0 {
 		return 0, nil
 	}
-	failed, n := send(ctx, b), 0
+	failed, n := send(ctx, b), unnamed
+	if !slices.Contains(failed, toDemo) {
+		s.unnamed = s.unnamed[unnamed:]
+	}
 	for d, k := range taken {
 		n += k
 		if !slices.Contains(failed, d) {
@@ -274,6 +285,42 @@ func TestOneDestinationIsAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Rows of an older program do not name their stage. While that is away they neither make the relay hammer nor hold up the snapshots.
+func TestUnnamedRowsWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, q, snapshots := &store{}, &receiver{err: errors.New("this half is away")}, &receiver{err: errors.New("this one too")}
+		for i := range 300 { // more than a batch
+			s.unnamed = append(s.unnamed, fmt.Sprint(i))
+		}
+		s.add("a")
+		relay, out := start(t, s, q, snapshots)
+		snapshots.fail(nil)
+		<-time.After(6 * time.Second)
+		synctest.Wait()
+		if n := s.left(pipeline.ToSnapshots); n != 0 {
+			t.Errorf("%d rows for the snapshots are left 6 s after they were back, want 0", n)
+		}
+		before := s.claimed()
+		<-time.After(time.Minute)
+		synctest.Wait()
+		if n := s.claimed() - before; n > 180 {
+			t.Errorf("%d claims in a minute, want those of polls and retries", n)
+		}
+		if n := strings.Count(out.String(), "level=WARN"); n != 2 {
+			t.Errorf("the outage was told %d times, want once for each of the two destinations:\n%s", n, out)
+		}
+		q.fail(nil)
+		<-time.After(6 * time.Second)
+		relay.Nudge()
+		synctest.Wait()
+		if s.mu.Lock(); len(s.unnamed) != 0 {
+			t.Errorf("%d rows are left 6 s after the stage was back, want 0", len(s.unnamed))
+		}
+		s.mu.Unlock()
+	})
 }
 
 // While the store is away its outage is told once, and nothing hammers it.

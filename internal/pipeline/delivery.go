@@ -12,12 +12,13 @@ import (
 	"oktalk/internal/evaluation"
 )
 
-// delivery is one handing of an entry to this process, from read to settled.
+// delivery is one handing of an entry to this process, from read to settled. Its worker uses it again for the next.
 type delivery struct {
 	*Runner
-	reading  context.Context //nolint:containedctx // ends when the drain begins; a delivery is one call and lives no longer than its contexts
+	reading  context.Context //nolint:containedctx // ends when the drain begins; a delivery lives no longer than its contexts
 	handling context.Context //nolint:containedctx // ends when the drain time is over
 	life     context.Context //nolint:containedctx // ends when the process gives up everything
+	caller   *caller         // calls the handler; nil before the first call and after one that was abandoned
 	entry    Entry
 	began    time.Time // when the job was begun, by this machine's clock
 	asking   bool      // the stage is limited and no permit has come yet
@@ -161,18 +162,45 @@ type answer struct {
 	err error
 }
 
+// caller calls the handler in a goroutine of its own, so that a method that does not return can be left to itself. It stays for
+// the next call: new goroutines would grow their stacks each time.
+type caller struct {
+	methods chan func() answer
+	answers chan answer // has room for one
+}
+
+func newCaller() *caller {
+	c := &caller{methods: make(chan func() answer), answers: make(chan answer, 1)}
+	go func() { // ends when methods is closed and the handler has returned
+		for method := range c.methods {
+			c.answers <- method()
+		}
+	}()
+	return c
+}
+
+// dismiss lets the caller's goroutine end.
+func (d *delivery) dismiss() {
+	if d.caller != nil {
+		close(d.caller.methods)
+		d.caller = nil
+	}
+}
+
 // call runs a handler's method for at most limit. A method that does not return then is abandoned: it counts as
 // failed, and its goroutine is left to itself.
 func (d *delivery) call(j Job, limit time.Duration, method func(context.Context) (Result, error)) (Result, error) {
 	ctx, cancel := context.WithTimeout(d.handling, limit)
 	defer cancel()
-	answers := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() { answers <- a }()
-		defer d.recovered(j, &a)
+	if d.caller == nil {
+		d.caller = newCaller()
+	}
+	r, answers := d.Runner, d.caller.answers
+	d.caller.methods <- func() (a answer) {
+		defer r.recovered(j, &a)
 		a.res, a.err = method(ctx)
-	}()
+		return a
+	}
 	select {
 	case a := <-answers:
 		return a.res, a.err
@@ -193,9 +221,9 @@ func (d *delivery) call(j Job, limit time.Duration, method func(context.Context)
 }
 
 // recovered turns a panic of a handler into an error.
-func (d *delivery) recovered(j Job, a *answer) {
+func (r *Runner) recovered(j Job, a *answer) {
 	if p := recover(); p != nil {
-		d.log.Error("handler panicked; it counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		r.log.Error("handler panicked; it counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		a.err = fmt.Errorf("handler panicked: %v", p)
 	}
 }
@@ -203,21 +231,23 @@ func (d *delivery) recovered(j Job, a *answer) {
 // abandon leaves a handler that does not return to itself, and tells when it does.
 func (d *delivery) abandon(j Job, answers <-chan answer) {
 	d.log.Error("handler does not return after its deadline; it is abandoned and counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID)
-	d.obs.Abandoned(string(d.stage.Name), 1)
+	d.dismiss()
+	r := d.Runner
+	r.obs.Abandoned(string(r.stage.Name), 1)
 	go func() { // ends with the handler, which nothing can stop
 		<-answers
-		d.obs.Abandoned(string(d.stage.Name), -1)
+		r.obs.Abandoned(string(r.stage.Name), -1)
 	}()
 }
 
-// settle records the result and acknowledges the entry, or sets it aside when the job ends dead. A result that the ledger
+// settle records the result and acknowledges the entry, or sets it aside when the job ends dead and is no replay. A result that the ledger
 // refuses for a reason of its own counts as a failed attempt.
 func (d *delivery) settle(j Job, res Result, o Outcome, cause error) {
 	err := d.book(func(ctx context.Context) error { return d.ledger.Settle(ctx, j, res, o, cause) })
 	switch {
 	case err == nil:
 		d.observe(o)
-		if o.NeedsPerson(cause) {
+		if o.NeedsPerson(cause) && j.Replay == nil { // who replays looks at the runs
 			d.setAside(cause.Error())
 			return
 		}

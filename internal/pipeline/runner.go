@@ -121,10 +121,14 @@ func (r *Runner) read(ctx, life, handling context.Context) {
 	}
 }
 
-// work runs deliveries until todo is closed. Goroutines stay, because their stacks have grown to what deliveries need.
+// work runs deliveries, one after the other, until todo is closed. Goroutines stay, because their stacks have grown to what deliveries
+// need.
 func (r *Runner) work(reading, life, handling context.Context) {
+	d := &delivery{Runner: r, reading: reading, life: life, handling: handling}
+	defer d.dismiss()
 	for e := range r.todo {
-		(&delivery{Runner: r, reading: reading, life: life, handling: handling, entry: e, asking: r.limiter != nil}).run()
+		d.entry, d.asking = e, r.limiter != nil
+		d.run()
 		r.free()
 	}
 }

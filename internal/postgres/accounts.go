@@ -48,7 +48,8 @@ func (s *Accounts) CreateKey(ctx context.Context, userID, hint string, hash []by
 	return id, nil
 }
 
-// change makes a change and its record for audit in one transaction. It sets missing when there is nothing of that id to change.
+// change makes the change that queue adds and its record for audit in one transaction. If queue's statement sets missing, since there is
+// nothing of that id to change, nothing is recorded and the error is [evaluation.ErrNotFound].
 func (s *Accounts) change(
 	ctx context.Context, action, subject string, act account.Act, detail map[string]string, queue func(b *pgx.Batch, missing *bool),
 ) error {

@@ -25,7 +25,8 @@
 // # Round trips
 //
 // Begin is one round trip to the server, settling is two, creating is two: BEGIN travels with the first statements and COMMIT with
-// the last.
+// the last. Jobs that are begun, or settled, at the same time go together; a group waits for no lock, and what somebody else holds is
+// done alone.
 //
 // Errors of the driver stay inside: a missing row is evaluation.ErrNotFound, a server that is away, overloaded or slower than
 // ten seconds is evaluation.ErrUnavailable.

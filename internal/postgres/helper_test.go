@@ -63,7 +63,7 @@ func newEvaluation(user string) *evaluation.Evaluation {
 	id := "eval_" + strings.ToLower(ulid.Make().String())
 	e := &evaluation.Evaluation{
 		ID: id, UserID: user, Version: 1, CreatedAt: now, UpdatedAt: now, TargetText: "I like apples", Language: "en-US",
-		Category: evaluation.CategorySentence, FeedbackLanguage: "en", DemoMode: evaluation.DemoAuto,
+		Category: evaluation.CategorySentence, FeedbackLanguage: "en", NativeLanguage: "zh", DemoMode: evaluation.DemoAuto,
 		Recording: evaluation.Recording{
 			ObjectKey: "evaluations/" + id + "/recording.wav", Format: "wav", ContentType: "audio/wav", Bytes: 9, SHA256: []byte{1, 2},
 			Duration: 1840 * time.Millisecond,

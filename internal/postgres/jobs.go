@@ -54,8 +54,10 @@ func (s *Jobs) Begin(
 	}
 	e.ID = storable(e.ID, maxID)
 	b := &beginning{entry: e, owner: owner, alive: alive}
-	err := s.begins.join(ctx, b)
-	return b.job, err
+	if err := s.begins.join(ctx, b); err != nil {
+		return pipeline.Job{}, err // b may still be written to, when ctx ended first
+	}
+	return b.job, nil
 }
 
 // beginAlone begins a job that was not there for the taking: somebody has it, had it or ended it.

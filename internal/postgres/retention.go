@@ -11,12 +11,13 @@ import (
 )
 
 // ForgetJobs removes at most limit jobs that were settled longer ago and reports how many. Jobs of replays stay until their evaluation is
-// erased: they tell where its objects are.
+// erased: they tell where its objects are. So do erasures that were set aside: nothing else tells that there is something left to erase.
 func (s *Upkeep) ForgetJobs(ctx context.Context, olderThan time.Duration, limit int) (n int, err error) {
 	err = s.db.with(ctx, "forget old jobs", func(ctx context.Context, c *pgx.Conn) error {
 		ct, err := c.Exec(ctx, `
 			DELETE FROM jobs WHERE id = ANY (ARRAY(
-				SELECT id FROM jobs WHERE id < $1 AND state <> 'open' AND replay_id IS NULL AND updated_at < now() - $2::interval
+				SELECT id FROM jobs WHERE id < $1 AND state <> 'open' AND replay_id IS NULL
+					AND NOT (stage = 'erase' AND state = 'dead') AND updated_at < now() - $2::interval
 				ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED))`,
 			firstID("job", time.Now().Add(-olderThan)), olderThan, limit)
 		n = int(ct.RowsAffected())

@@ -10,7 +10,7 @@ import (
 	"oktalk/internal/pipeline"
 )
 
-// Old settled jobs go, in batches; open ones, young ones and those of replays stay.
+// Old settled jobs go, in batches; open ones, young ones, those of replays and erasures that were set aside stay.
 func TestForgetJobs(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -40,11 +40,13 @@ func TestForgetJobs(t *testing.T) {
 	exec(t, s.url, `UPDATE jobs SET id = 'job_00' || substr(id, 7), updated_at = updated_at - interval '25 h'`)
 	exec(t, s.url, `INSERT INTO jobs (id, stage, evaluation_id, user_id, state, replay_of, replay_id, updated_at)
 		SELECT 'job_00replay', stage, evaluation_id, user_id, 'done', id, 'replay_1', updated_at FROM jobs WHERE state = 'done' LIMIT 1`)
+	exec(t, s.url, `INSERT INTO jobs (id, stage, evaluation_id, user_id, state, updated_at)
+		SELECT 'job_00erase', 'erase', evaluation_id, user_id, 'dead', updated_at FROM jobs WHERE state = 'done' LIMIT 1`)
 	if diff := cmp.Diff([]int{2, 1}, forget()); diff != "" {
 		t.Errorf("jobs forgotten (-want +got):\n%s", diff)
 	}
-	if left := query[int](t, s.url, `SELECT count(*) FROM jobs WHERE state = 'open' OR replay_id IS NOT NULL`); left != 7 {
-		t.Errorf("%d open jobs and jobs of replays left, want 7", left)
+	if left := query[int](t, s.url, `SELECT count(*) FROM jobs WHERE state = 'open' OR replay_id IS NOT NULL OR stage = 'erase'`); left != 8 {
+		t.Errorf("%d open jobs, jobs of replays and erasures left, want 8", left)
 	}
 }
 

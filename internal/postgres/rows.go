@@ -128,7 +128,8 @@ func optional(found *bool, dest ...any) func(pgx.Row) error {
 func (r *evaluationRow) toEvaluation() *evaluation.Evaluation {
 	return &evaluation.Evaluation{
 		ID: r.ID, UserID: r.UserID, Status: r.Status, Version: r.Version, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
-		TargetText: r.TargetText, Language: r.Language, Category: r.Category, FeedbackLanguage: r.FeedbackLanguage, DemoMode: r.DemoMode,
+		TargetText: r.TargetText, Language: r.Language, Category: r.Category, FeedbackLanguage: r.FeedbackLanguage, NativeLanguage: r.NativeLanguage,
+		DemoMode: r.DemoMode,
 		Recording: evaluation.Recording{
 			ObjectKey: r.RecordingKey, Format: r.AudioFormat, ContentType: r.AudioType, Bytes: r.AudioBytes, SHA256: r.AudioSHA256,
 			Duration: time.Duration(r.AudioDurationMS) * time.Millisecond,

@@ -39,7 +39,7 @@ func (t *together[T]) join(ctx context.Context, arg *T) error {
 	t.busy = true
 	t.mu.Unlock()
 	if first {
-		t.next(ctx)
+		go t.next(context.WithoutCancel(ctx)) // ends with the queue
 	}
 	select {
 	case <-c.done:
@@ -59,7 +59,6 @@ func (t *together[T]) next(ctx context.Context) {
 	calls := t.queue[:n:n]
 	t.queue = t.queue[n:]
 	t.mu.Unlock()
-	ctx = context.WithoutCancel(ctx)
 	err := t.do(ctx, calls)
 	for _, c := range calls {
 		if err != nil {
@@ -70,6 +69,6 @@ func (t *together[T]) next(ctx context.Context) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.busy = len(t.queue) > 0; t.busy {
-		go t.next(ctx) // ends with the queue
+		go t.next(ctx)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"oktalk/internal/telemetry"
@@ -50,6 +51,15 @@ func Main[S Settings](name string, load func(environ []string) (S, error), assem
 		return ExitSetup
 	}
 	return 1
+}
+
+// CollectLess makes a process that keeps little in memory, as workers do, collect garbage when its memory is five times what it keeps
+// instead of twice: some ten megabytes for a tenth of its computing (measured by `make bench`). GOGC, when it is set, decides instead.
+func CollectLess() {
+	const percent = 400
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // Execute runs a process until ctx ends or a signal comes, and drains then. A second signal ends the program at once. What load and

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"oktalk/internal/evaluation"
+	"oktalk/internal/pause"
 )
 
 const (
@@ -131,13 +132,13 @@ func (f *Feed) signal() {
 // connected(false) means that nothing is delivered for now; it is the state before the first connection too. Both are called
 // from one goroutine and must not block.
 func (f *Feed) Run(ctx context.Context, deliver func(evaluation.Snapshot), connected func(up bool)) error {
-	pause := reconnectMin
+	wait := reconnectMin
 	for ctx.Err() == nil {
 		if f.runSession(ctx, deliver, connected) {
-			pause = reconnectMin
+			wait = reconnectMin
 		}
-		sleep(ctx, pause/2+rand.N(pause))
-		pause = min(2*pause, reconnectMax)
+		pause.For(ctx, wait/2+rand.N(wait))
+		wait = min(2*wait, reconnectMax)
 	}
 	return nil
 }
@@ -235,13 +236,4 @@ func (f *Feed) answered(channelName string, subscribed bool) (unasked bool) {
 		f.signal()
 	}
 	return unasked
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

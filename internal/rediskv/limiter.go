@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"oktalk/internal/pause"
 	"oktalk/internal/pipeline"
 )
 
@@ -148,7 +149,7 @@ func (l *Limiter) Run(ctx context.Context) {
 			continue
 		}
 		known = true
-		given, pause, err := l.ask(ctx, held, waiting)
+		given, wait, err := l.ask(ctx, held, waiting)
 		switch {
 		case ctx.Err() != nil: // it ended while calling
 		case err != nil:
@@ -156,24 +157,24 @@ func (l *Limiter) Run(ctx context.Context) {
 				away = time.Now()
 				l.log.Warn("permits cannot be asked for; work waits until they can", "err", err)
 			}
-			pause = limitRetry
+			wait = limitRetry
 		default:
 			if !away.IsZero() {
 				l.log.Info("permits are given again", "away", time.Since(away).Round(time.Millisecond))
 				away = time.Time{}
 			}
 			if given { // it holds in a moment
-				sleep(ctx, pause)
+				pause.For(ctx, wait)
 			}
-			pause, known = l.next(given, waiting, held, pause)
+			wait, known = l.next(given, waiting, held, wait)
 		}
-		timer.Reset(pause)
+		timer.Reset(wait)
 	}
 }
 
 // next takes note of an answer. It says when to ask again, unless something happens before, and whether Redis still has something of
 // this holder.
-func (l *Limiter) next(given, waiting bool, held int, pause time.Duration) (again time.Duration, known bool) {
+func (l *Limiter) next(given, waiting bool, held int, wait time.Duration) (again time.Duration, known bool) {
 	more := false
 	if given {
 		more = l.give()
@@ -182,7 +183,7 @@ func (l *Limiter) next(given, waiting bool, held int, pause time.Duration) (agai
 	case more:
 		return 0, true
 	case waiting && !given:
-		return min(pause, l.cfg.Beat), true
+		return min(wait, l.cfg.Beat), true
 	default:
 		return l.cfg.Beat, l.counts && (held > 0 || given)
 	}

@@ -128,6 +128,7 @@ func (s *Service) RetryDead(ctx context.Context, id, actor, why string) (*Replay
 		}
 		return nil, evaluation.ErrNotFound
 	}
+	s.dropLetters(ctx, d) // the job says that it is dead; nobody else would remove them
 	return res.Replay, nil
 }
 

@@ -276,6 +276,9 @@ func TestDeadLetters(t *testing.T) {
 	if a := after.Artifacts.Get(evaluation.FeedbackAudio); a.State != evaluation.StateReady || after.Version != e.Version+1 || w.object(t, a.ObjectKey) != "polly: "+text1 {
 		t.Errorf("after the retry: version %d, %+v", after.Version, a)
 	}
+	if letters, err := w.producer.DeadLetters(t.Context(), evaluation.StageSpeech, 10); len(letters) != 0 || err != nil {
+		t.Errorf("letters of the retried job in Redis = %+v, %v, want none", letters, err)
+	}
 	dead, err = w.service.Dead(t.Context(), "", 0)
 	if err != nil || len(dead) != 1 || dead[0].Stage != evaluation.StageDemo {
 		t.Fatalf("Dead = %+v, %v, want the demo's", dead, err)

@@ -2,6 +2,7 @@ package offline_test
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -341,6 +342,36 @@ func TestResampledRecordings(t *testing.T) {
 	for _, rate := range []int{22050, 48000} {
 		if got := assess(t, resample(t, file, rate, 16000), text).Scores.Overall; got < want-2 || got > want+2 {
 			t.Errorf("through %d Hz: overall %d, want about %d", rate, got, want)
+		}
+	}
+}
+
+// A telephone cuts what is above 4 kHz off, which is not the learner's doing.
+func TestTelephoneRecordings(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"My sister bought a green jacket", "The kitchen smells of fresh bread", "It was a difficult question"} {
+		for _, voice := range voices {
+			file := filepath.Join(t.TempDir(), "speech.wav")
+			command(t, "flite", "-voice", voice, "-t", text, "-o", file)
+			want, got := assess(t, resample(t, file, 16000), text).Scores, assess(t, resample(t, file, 8000, 16000), text).Scores
+			if d := want.Overall - got.Overall; d > 7 || got.Integrity != 100 {
+				t.Errorf("%s reads %q on the telephone: %+v, want about %+v", voice, text, got, want)
+			}
+		}
+	}
+}
+
+// A child's voice, whose pitch and resonances are higher, is heard as one.
+func TestHighVoicesAreNotRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"My sister bought a green jacket", "She is waiting at the bus stop", "It was a difficult question"} {
+		for _, voice := range []string{"slt", "awb"} {
+			file := filepath.Join(t.TempDir(), "speech.wav")
+			command(t, "flite", "-voice", voice, "-t", text, "-o", file)
+			high := command(t, "ffmpeg", "-v", "error", "-i", file, "-af", "asetrate=19200,aresample=16000,atempo=0.8333", "-ac", "1", "-f", "s16le", "-")
+			if got := assess(t, samples(high), text).Scores; got.Overall < 70 || got.Integrity != 100 {
+				t.Errorf("%s reads %q three semitones higher: %+v, want integrity 100 and overall from 70", voice, text, got)
+			}
 		}
 	}
 }

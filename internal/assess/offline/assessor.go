@@ -176,16 +176,48 @@ func (w *worker) understand(ctx context.Context, samples []int16, words []lexico
 		return nil, part, evaluation.Refuse("no-speech", "The recording is silent. Check the microphone and try again.")
 	}
 	w.samples = part.samples
+	r, err := w.hear(ctx, part, words)
+	return r, part, err
+}
+
+// warps are the voices that a recording is heard as, one after another: as the model's speakers, as a child, as a large man. Each costs
+// as much as the first, so that only a recording that would be refused as another text is heard again.
+var warps = []float64{1, 1.15, 0.88}
+
+// warpEvidence is how much more evidence it takes each time, as chances to take another text for this one add up.
+const warpEvidence = 2
+
+// hear reads and judges a recording.
+func (w *worker) hear(ctx context.Context, part speech, words []lexicon.Word) (*reading, error) {
+	defer w.frontEnd.Warp(1)
+	var first error
+	for i, warp := range warps {
+		w.frontEnd.Warp(warp)
+		r, err := w.hearAs(ctx, part, words, warpEvidence*float64(min(i, 1)))
+		var refusal *evaluation.Refusal
+		if err == nil || !errors.As(err, &refusal) || refusal.Problem != "text-mismatch" && i == 0 {
+			return r, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// hearAs reads and judges a recording with the front end as it is.
+func (w *worker) hearAs(ctx context.Context, part speech, words []lexicon.Word, extra float64) (*reading, error) {
 	features, err := w.frontEnd.Features(ctx, part.samples, part.near)
 	if err != nil {
-		return nil, part, err
+		return nil, err
 	}
+	w.listenAs(w.frontEnd.Narrow())
 	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], features); err != nil {
-		return nil, part, err
+		return nil, err
 	}
 	r, err := w.read(ctx, words, w.scores)
 	if err != nil {
-		return nil, part, err
+		return nil, err
 	}
-	return r, part, w.judge(ctx, r, w.scores, part.background)
+	return r, w.judge(ctx, r, w.scores, part.background, extra)
 }

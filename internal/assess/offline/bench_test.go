@@ -53,6 +53,7 @@ func BenchmarkRate(b *testing.B) {
 
 // requests scores a recording at random times and returns how many milliseconds each took.
 func requests(b *testing.B, a *offline.Assessor, recording []int16, text string, perSecond float64, span time.Duration) []float64 {
+	b.Helper()
 	dice := rand.New(rand.NewPCG(1, 2))
 	var mu sync.Mutex
 	var took []float64

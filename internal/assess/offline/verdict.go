@@ -38,8 +38,9 @@ const (
 	matchedShare = 0.6
 )
 
-// judge refuses a recording that cannot be scored against the text, and makes allowance for its circumstances.
-func (w *worker) judge(ctx context.Context, r *reading, scores []float32, background float64) error {
+// judge refuses a recording that cannot be scored against the text, and makes allowance for its circumstances. extra is how much more
+// evidence it must have.
+func (w *worker) judge(ctx context.Context, r *reading, scores []float32, background, extra float64) error {
 	speech := r.speechFrames(w.model)
 	if speech < leastSpeech || r.matched() == 0 && !r.vowels(w.model) {
 		return evaluation.Refuse("no-speech", "No speech was found in the recording. Speak close to the microphone and try again.")
@@ -59,7 +60,7 @@ func (w *worker) judge(ctx context.Context, r *reading, scores []float32, backgr
 	case r.wellRead(): // whatever the other words are
 	case noisy && evidence < noisyEvidence:
 		return evaluation.Refuse("too-noisy", "There is too much noise to follow the reading. Find a quieter place or move closer to the microphone, and record again.")
-	case evidence < least:
+	case evidence < least+extra:
 		return evaluation.Refuse("text-mismatch", "The recording does not sound like the target text. Read the text as it is shown, in a quiet place, and try again.")
 	}
 	r.allow(evidence)

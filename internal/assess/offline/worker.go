@@ -10,7 +10,9 @@ import (
 type worker struct {
 	model       *acoustic.Model
 	tuning      *tuning
-	variants    variantSet
+	variants    variantSet // of the recording: usual, or narrow
+	usual       variantSet
+	narrow      variantSet
 	frontEnd    *acoustic.FrontEnd
 	scorer      *acoustic.Scorer
 	aligner     aligner
@@ -37,12 +39,20 @@ func (w *worker) shrink() {
 }
 
 func newWorker(m *acoustic.Model, d *Diagnosis) *worker {
+	usual, narrow := newVariantSet(m, variants), newVariantSet(m, narrowVariants(m))
 	w := &worker{
-		model: m, tuning: defaultTuning(), variants: newVariantSet(m), frontEnd: m.NewFrontEnd(), scorer: m.NewScorer(),
+		model: m, tuning: defaultTuning(), variants: usual, usual: usual, narrow: narrow, frontEnd: m.NewFrontEnd(), scorer: m.NewScorer(),
 		diagnosis: d, substitutes: map[string]substitutes{"": newSubstitutes(m, "")},
 	}
 	for language := range typical {
 		w.substitutes[language] = newSubstitutes(m, language)
 	}
 	return w
+}
+
+// listenAs sets what counts as the same sound, for recordings of narrow band or others.
+func (w *worker) listenAs(narrow bool) {
+	if w.variants = w.usual; narrow {
+		w.variants = w.narrow
+	}
 }

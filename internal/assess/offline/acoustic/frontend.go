@@ -22,10 +22,12 @@ const (
 
 // frontEnd turns samples to cepstra. It does not change after newFrontEnd.
 type frontEnd struct {
+	params  params
 	fft     *fft
 	window  [windowSize]float32
 	filters []filter
 	dct     [][CepstrumSize]float32 // by filter, lifter included
+	gain    [CepstrumSize]float64   // of the lifter
 }
 
 // filter is one triangular mel filter: weights of the power spectrum from bin first.
@@ -34,8 +36,9 @@ type filter struct {
 	weights []float32
 }
 
-func newFrontEnd(p params) *frontEnd {
-	f := &frontEnd{fft: newFFT(), dct: make([][CepstrumSize]float32, p.filters)}
+// newFrontEnd makes a front end whose filters are warp times as high as the model's.
+func newFrontEnd(p params, warp float64) *frontEnd {
+	f := &frontEnd{params: p, fft: newFFT(), dct: make([][CepstrumSize]float32, p.filters)}
 	for i := range f.window {
 		f.window[i] = float32(0.54 - 0.46*math.Cos(2*math.Pi*float64(i)/(windowSize-1)))
 	}
@@ -43,15 +46,17 @@ func newFrontEnd(p params) *frontEnd {
 	width := (high - low) / float64(p.filters+1)
 	for i := range p.filters {
 		from := low + float64(i)*width
-		f.filters = append(f.filters, newFilter(roundToBin(hertz(from)), roundToBin(hertz(from+width)), roundToBin(hertz(from+2*width))))
+		f.filters = append(f.filters, newFilter(roundToBin(warp*hertz(from)), roundToBin(warp*hertz(from+width)), roundToBin(warp*hertz(from+2*width))))
 	}
 	for i := range CepstrumSize {
 		scale := math.Sqrt(2 / float64(p.filters))
 		if i == 0 {
 			scale = math.Sqrt(1 / float64(p.filters))
 		}
+		f.gain[i] = 1
 		if p.lifter > 0 {
-			scale *= 1 + float64(p.lifter)/2*math.Sin(float64(i)*math.Pi/float64(p.lifter))
+			f.gain[i] = 1 + float64(p.lifter)/2*math.Sin(float64(i)*math.Pi/float64(p.lifter))
+			scale *= f.gain[i]
 		}
 		for j := range p.filters {
 			f.dct[j][i] = float32(scale * math.Cos(math.Pi*float64(i)*(float64(j)+0.5)/float64(p.filters)))
@@ -92,14 +97,27 @@ func Frames(n int) int {
 // FrontEnd computes the features of recordings. It is used by one goroutine at a time and keeps its buffers: about 0.3 KB
 // for each frame of the longest recording so far.
 type FrontEnd struct {
+	model    *Model
 	frontEnd *frontEnd
 	powers   []float32 // by frame and filter
 	cepstra  []float32
 	features []float32
+	narrow   bool
 }
 
 // NewFrontEnd makes a front end.
-func (m *Model) NewFrontEnd() *FrontEnd { return &FrontEnd{frontEnd: m.frontEnd} }
+func (m *Model) NewFrontEnd() *FrontEnd { return &FrontEnd{model: m, frontEnd: m.frontEnd} }
+
+// Warp sets how much higher than those of the model's speakers the resonances of a voice are, for the next recordings: 1 at first, 0.85
+// for a long vocal tract to 1.17 for a child's short one.
+func (f *FrontEnd) Warp(factor float64) {
+	if f.frontEnd = f.model.frontEnd; factor != 1 {
+		f.frontEnd = newFrontEnd(f.model.frontEnd.params, factor)
+	}
+}
+
+// Narrow reports whether the last recording ended at about 4 kHz or below, as those from telephones do.
+func (f *FrontEnd) Narrow() bool { return f.narrow }
 
 // Features gives [FeatureSize] numbers for each frame of 16-bit samples at [SampleRate]. Cepstra are counted from their
 // mean over the frames that speech selects, so that neither microphone nor silence around the speech moves them. The
@@ -113,9 +131,14 @@ func (f *FrontEnd) Features(ctx context.Context, samples []float32, speech []boo
 		}
 		f.powers = f.frontEnd.appendPowers(f.powers, samples, t*FrameShift)
 	}
-	removeNoise(f.powers, len(f.frontEnd.filters))
+	filters, dct := len(f.frontEnd.filters), f.frontEnd.dct
+	n := live(f.powers, filters)
+	if f.narrow = n < filters; f.narrow {
+		dct = f.frontEnd.narrow(&f.model.covariance, n)
+	}
+	removeNoise(f.powers, filters, n)
 	for t := range frames {
-		f.cepstra = f.frontEnd.appendCepstrum(f.cepstra, f.powers[t*len(f.frontEnd.filters):])
+		f.cepstra = appendCepstrum(f.cepstra, f.powers[t*filters:], dct)
 	}
 	f.features = appendFeatures(f.features, f.cepstra, meanCepstrum(f.cepstra, speech))
 	return f.features, nil
@@ -153,11 +176,11 @@ func (f *frontEnd) appendPowers(dst, samples []float32, start int) []float32 {
 // appendCepstrum appends the cosine transform of the filters' levels.
 //
 //go:norace
-func (f *frontEnd) appendCepstrum(dst, powers []float32) []float32 {
+func appendCepstrum(dst, powers []float32, dct [][CepstrumSize]float32) []float32 {
 	var c [CepstrumSize]float32
-	for i := range f.filters {
+	for i := range dct {
 		level := float32(math.Log(float64(powers[i]) + energyFloor))
-		for j, d := range f.dct[i] {
+		for j, d := range dct[i] {
 			c[j] += d * level
 		}
 	}

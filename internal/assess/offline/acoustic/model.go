@@ -42,6 +42,7 @@ type Model struct {
 	transitions []Transitions // by transition matrix
 	gaussians   *gaussians
 	mixtures    *mixtures
+	covariance  [CepstrumSize][CepstrumSize]float64 // of all cepstra
 }
 
 // Load reads the model in a folder: mdef, means, variances, sendump, transition_matrices and feat.params.
@@ -62,7 +63,7 @@ func Read(fsys fs.FS) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse feat.params: %w", err)
 	}
-	m := &Model{frontEnd: newFrontEnd(params)}
+	m := &Model{frontEnd: newFrontEnd(params, 1)}
 	if m.definition, err = parseDefinition(files["mdef"]); err != nil {
 		return nil, fmt.Errorf("parse mdef: %w", err)
 	}
@@ -75,6 +76,7 @@ func Read(fsys fs.FS) (*Model, error) {
 	if m.mixtures, err = parseMixtures(files["sendump"], m.gaussians.densities, m.definition.totalSenones); err != nil {
 		return nil, fmt.Errorf("parse sendump: %w", err)
 	}
+	m.covariance = m.gaussians.covariance()
 	return m, m.check()
 }
 

@@ -24,16 +24,16 @@ type noiseFilter struct {
 	power, noise, floor, peak float32
 }
 
-// removeNoise takes steady noise out of the filters' powers in place.
-func removeNoise(powers []float32, filters int) {
-	state, gains := startingNoise(powers, filters), make([]float32, filters)
+// removeNoise takes steady noise out of the powers of the first live filters in place.
+func removeNoise(powers []float32, filters, live int) {
+	state, gains := startingNoise(powers, filters, live), make([]float32, live)
 	for ; len(powers) >= filters; powers = powers[filters:] {
 		for i := range state {
 			gains[i] = state[i].gain(powers[i])
 		}
-		for i := range filters {
+		for i := range live {
 			var sum float32
-			near := gains[max(0, i-gainSpan):min(filters, i+gainSpan+1)]
+			near := gains[max(0, i-gainSpan):min(live, i+gainSpan+1)]
 			for _, g := range near {
 				sum += g
 			}
@@ -42,8 +42,8 @@ func removeNoise(powers []float32, filters int) {
 	}
 }
 
-func startingNoise(powers []float32, filters int) []noiseFilter {
-	state := make([]noiseFilter, filters)
+func startingNoise(powers []float32, filters, live int) []noiseFilter {
+	state := make([]noiseFilter, live)
 	column := make([]float32, len(powers)/filters)
 	if len(column) == 0 {
 		return state
