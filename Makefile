@@ -11,7 +11,7 @@ build_go = CGO_ENABLED=0 $(GO) build -trimpath
 modules = . bench $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo build test test-fast lint fmt bench bench-go chaos speech-report calibrate migrate verify clean
+.PHONY: help setup run demo build test test-fast lint fmt bench bench-go chaos speech-report calibrate diagnosis migrate verify clean
 .DELETE_ON_ERROR:
 
 help: ## list what make can do
@@ -69,6 +69,9 @@ speech-report: bin/oktalk ## measure the assessor on generated recordings, 5 min
 
 calibrate: bin/oktalk ## fit the phones' scores to generated recordings (SEED=1); LABELLED=DIR for recordings that teachers labelled
 	@bin/oktalk calibrate --seed $(or $(SEED),1) $(if $(LABELLED),--labelled "$(LABELLED)")
+
+diagnosis: bin/oktalk ## fit again which sounds are heard for others, 15 minutes (SEED=1); build afterwards
+	@bin/oktalk calibrate --diagnosis internal/assess/offline/diagnosis.json --seed $(or $(SEED),1)
 
 migrate: bin/oktalk ## bring the database of DATABASE_URL up to date
 	@bin/oktalk migrate up

@@ -147,7 +147,7 @@ type offlineAssessor struct{ *offline.Assessor }
 
 // Assess implements [intake.Assessor].
 func (a offlineAssessor) Assess(ctx context.Context, r evaluation.AssessRequest) (*evaluation.Assessment, error) {
-	return a.Assessor.Assess(ctx, r.Samples, r.Text, r.Language)
+	return a.AssessLearner(ctx, r.Samples, r.Text, r.Language, r.NativeLanguage)
 }
 
 // outlast lets a part go on for a while after the others: what clients see, until load balancers have noticed that it will end.

@@ -20,6 +20,8 @@ import (
 type calibrateFlags struct {
 	corpusFlags
 	labelled, out string
+	diagnosis     string
+	seeds         int
 	wrongShare    float64
 }
 
@@ -35,10 +37,16 @@ to those of the labels, which keeps their order.
 With --labelled it reads recordings that teachers scored, from a folder as the corpus
 speechocean762 has it: WAVE, train, test and resource/scores.json. The curve is fitted to train,
 if there is one, and shown on test. Without, it makes recordings with planted mistakes, and
-uses the voices that are meant for tuning.`,
+uses the voices that are meant for tuning.
+
+With --diagnosis it writes something else: how the assessor decides from the evidence which sound
+was said for another, fitted to such recordings with several seeds.`,
 		Example: "  oktalk calibrate\n  oktalk calibrate --labelled ~/speechocean762 --out calibration.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flags.diagnosis != "" {
+				return fitDiagnosis(cmd.Context(), getenv, flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			c, err := runCalibrate(cmd.Context(), getenv, flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
@@ -56,6 +64,8 @@ uses the voices that are meant for tuning.`,
 	flags.add(cmd)
 	cmd.Flags().StringVar(&flags.labelled, "labelled", "", "folder of recordings that teachers scored (default: recordings are made)")
 	cmd.Flags().StringVar(&flags.out, "out", filepath.Join("dist", "calibration.json"), "file to write")
+	cmd.Flags().StringVar(&flags.diagnosis, "diagnosis", "", "file to write the diagnosis to, internal/assess/offline/diagnosis.json to build it in")
+	cmd.Flags().IntVar(&flags.seeds, "seeds", 3, "how many seeds, from --seed on, the diagnosis is fitted to")
 	cmd.Flags().Float64Var(&flags.wrongShare, "wrong-share", 0.1, "share of wrong sounds to take for usual, when recordings are made")
 	return cmd
 }

@@ -92,11 +92,13 @@ type Word struct {
 
 // Phoneme is a scored sound of a word.
 type Phoneme struct {
-	ARPAbet  string // CMUdict symbol without stress, "AE"
-	Score    int    // 0-100
-	Heard    string // ARPAbet of the other sound that was heard; empty when none was
-	Offset   time.Duration
-	Duration time.Duration
+	ARPAbet string // CMUdict symbol without stress, "AE"
+	Score   int    // 0-100
+	Heard   string // ARPAbet of the other sound that was heard; empty when none was
+	// Confidence is how sure the assessor is that Heard was heard, 0 to 1; 0 when it is empty or the assessor does not say.
+	Confidence float64
+	Offset     time.Duration
+	Duration   time.Duration
 }
 
 // IPA is the phoneme in the International Phonetic Alphabet (General American), "æ"; the ARPAbet symbol itself if unknown.

@@ -64,6 +64,7 @@ type PhonemeView struct {
 	ARPAbet    string  `json:"arpabet" example:"AE"`
 	Score      int     `json:"score" minimum:"0" maximum:"100"`
 	Heard      *string `json:"heard" doc:"ARPAbet of the other sound that was heard; null when none was"`
+	Confidence float64 `json:"confidence,omitempty" minimum:"0" maximum:"1" doc:"How sure the assessor is of heard; absent when none was heard or it does not say"`
 	OffsetMS   int64   `json:"offset_ms"`
 	DurationMS int64   `json:"duration_ms"`
 }
@@ -191,7 +192,7 @@ func (w Word) view() WordView {
 		v.OffsetMS, v.DurationMS = &off, &dur
 	}
 	for _, p := range w.Phonemes {
-		v.Phonemes = append(v.Phonemes, PhonemeView{p.IPA(), p.ARPAbet, p.Score, orNil(p.Heard), p.Offset.Milliseconds(), p.Duration.Milliseconds()})
+		v.Phonemes = append(v.Phonemes, PhonemeView{p.IPA(), p.ARPAbet, p.Score, orNil(p.Heard), p.Confidence, p.Offset.Milliseconds(), p.Duration.Milliseconds()})
 	}
 	return v
 }

@@ -81,11 +81,12 @@ type wordJSON struct {
 }
 
 type phonemeJSON struct {
-	ARPAbet    string `json:"arpabet"`
-	Score      int    `json:"score"`
-	Heard      string `json:"heard,omitempty"`
-	OffsetMS   int64  `json:"offset_ms"`
-	DurationMS int64  `json:"duration_ms"`
+	ARPAbet    string  `json:"arpabet"`
+	Score      int     `json:"score"`
+	Heard      string  `json:"heard,omitempty"`
+	Confidence float64 `json:"confidence,omitempty"`
+	OffsetMS   int64   `json:"offset_ms"`
+	DurationMS int64   `json:"duration_ms"`
 }
 
 // collectEvaluations reads the rows of a query that selects [evaluationColumns].
@@ -170,7 +171,7 @@ func toWords(stored []wordJSON) []evaluation.Word {
 		}
 		for _, p := range w.Phonemes {
 			word.Phonemes = append(word.Phonemes, evaluation.Phoneme{
-				ARPAbet: p.ARPAbet, Score: p.Score, Heard: p.Heard, Offset: ms(p.OffsetMS), Duration: ms(p.DurationMS),
+				ARPAbet: p.ARPAbet, Score: p.Score, Heard: p.Heard, Confidence: p.Confidence, Offset: ms(p.OffsetMS), Duration: ms(p.DurationMS),
 			})
 		}
 		words = append(words, word)
@@ -186,7 +187,7 @@ func fromWords(words []evaluation.Word) []wordJSON {
 			OffsetMS: w.Offset.Milliseconds(), DurationMS: w.Duration.Milliseconds(),
 		}
 		for _, p := range w.Phonemes {
-			word.Phonemes = append(word.Phonemes, phonemeJSON{p.ARPAbet, p.Score, p.Heard, p.Offset.Milliseconds(), p.Duration.Milliseconds()})
+			word.Phonemes = append(word.Phonemes, phonemeJSON{p.ARPAbet, p.Score, p.Heard, p.Confidence, p.Offset.Milliseconds(), p.Duration.Milliseconds()})
 		}
 		stored = append(stored, word)
 	}

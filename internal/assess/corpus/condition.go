@@ -37,6 +37,13 @@ func Hard() []Condition {
 // Harmless lists the conditions that must not change any score.
 func Harmless() []Condition { return []Condition{Louder, Quieter, Through22, Through48, Padded} }
 
+// Under is the same recording in another condition; seed draws its noise.
+func (r Recording) Under(c Condition, seed uint64) Recording {
+	r.Twin, r.Condition, r.recipe.Condition, r.recipe.Noise = r.ID, c, c, seed
+	r.ID += " " + string(c)
+	return r
+}
+
 func (c Condition) babbling() bool {
 	return slices.Contains([]Condition{Babble20, Babble15, Babble10}, c)
 }

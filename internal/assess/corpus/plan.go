@@ -417,8 +417,6 @@ func only(all []Recording, kind Kind, method Method) []Recording {
 // copies adds recordings in another condition.
 func (p *planner) copies(c Condition, rng *rand.Rand, of []Recording) {
 	for _, r := range of {
-		r.Twin, r.Condition, r.recipe.Condition, r.recipe.Noise = r.ID, c, c, rng.Uint64()
-		r.ID += " " + string(c)
-		p.all = append(p.all, r)
+		p.all = append(p.all, r.Under(c, rng.Uint64()))
 	}
 }

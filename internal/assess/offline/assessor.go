@@ -66,13 +66,17 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	if err != nil {
 		return nil, explain(cfg.ModelDir, err)
 	}
+	diagnosis, err := ParseDiagnosis(diagnosisJSON)
+	if err != nil {
+		return nil, err
+	}
 	n := cfg.Workers
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
 	workers := make([]*worker, n)
 	for i := range workers {
-		workers[i] = newWorker(model)
+		workers[i] = newWorker(model, diagnosis)
 	}
 	return &Assessor{lexicon: lexicon.New(dictionary, g2p, known), queue: newQueue(workers, cfg.Queue, cfg.QueueWait), timeout: cfg.Timeout, log: log}, nil
 }
@@ -103,6 +107,12 @@ func explain(dir string, err error) error {
 // invalid-text for a word without pronunciation, unsupported-language, assessor-unavailable when too many wait, for longer than
 // [Config].QueueWait, or scoring takes longer than [Config].Timeout. The same samples and text always give the same assessment.
 func (a *Assessor) Assess(ctx context.Context, samples []int16, text, language string) (*evaluation.Assessment, error) {
+	return a.AssessLearner(ctx, samples, text, language, "")
+}
+
+// AssessLearner is [Assessor.Assess] for a learner of whom the first language is known, as a BCP 47 tag. Sounds that are typically said for
+// others by people who grew up with Mandarin ("zh") or Cantonese ("yue", "zh-HK") are found a little sooner; other languages change nothing.
+func (a *Assessor) AssessLearner(ctx context.Context, samples []int16, text, language, nativeLanguage string) (*evaluation.Assessment, error) {
 	if language != "en-US" {
 		return nil, evaluation.Refuse("unsupported-language", "The language is not supported. Supported: en-US.")
 	}
@@ -116,7 +126,7 @@ func (a *Assessor) Assess(ctx context.Context, samples []int16, text, language s
 		limited, cancel = context.WithTimeout(ctx, a.timeout)
 	}
 	defer cancel()
-	got, err := a.assess(limited, w, samples, text)
+	got, err := a.assess(limited, w, samples, text, native(nativeLanguage))
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		a.log.Warn("a recording took too long to score", "limit", a.timeout, "samples", len(samples))
 		return nil, &evaluation.Refusal{
@@ -128,15 +138,12 @@ func (a *Assessor) Assess(ctx context.Context, samples []int16, text, language s
 
 // assess looks the words up and scores, both on a worker's turn: the programs that guess at unknown words cost more than many a
 // recording.
-func (a *Assessor) assess(ctx context.Context, w *worker, samples []int16, text string) (*evaluation.Assessment, error) {
-	words, err := a.lexicon.Words(ctx, text)
+func (a *Assessor) assess(ctx context.Context, w *worker, samples []int16, text, language string) (*evaluation.Assessment, error) {
+	words, err := a.words(ctx, text)
 	if err != nil {
-		return nil, a.wordError(err)
+		return nil, err
 	}
-	if len(words) == 0 {
-		return nil, evaluation.Refuse("invalid-text", "The target text has no words to read.")
-	}
-	return w.assess(ctx, samples, text, words)
+	return w.assess(ctx, samples, text, language, words)
 }
 
 // wordError turns a word nobody can pronounce into a refusal and logs why the guess failed, if it did.
@@ -152,18 +159,25 @@ func (a *Assessor) wordError(err error) error {
 }
 
 // assess runs all steps on one worker.
-func (w *worker) assess(ctx context.Context, samples []int16, text string, words []lexicon.Word) (*evaluation.Assessment, error) {
+func (w *worker) assess(ctx context.Context, samples []int16, text, native string, words []lexicon.Word) (*evaluation.Assessment, error) {
 	defer w.shrink()
-	part, ok := findSpeech(w.samples, samples)
-	if !ok {
-		return nil, evaluation.Refuse("no-speech", "The recording is silent. Check the microphone and try again.")
-	}
-	w.samples = part.samples
-	r, err := w.hear(ctx, part, words)
+	r, part, err := w.understand(ctx, samples, words)
 	if err != nil {
 		return nil, err
 	}
+	w.diagnose(r, part.background, native)
 	return w.score(r, text, part.offset, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
+}
+
+// understand finds the words in a recording and refuses what cannot be scored.
+func (w *worker) understand(ctx context.Context, samples []int16, words []lexicon.Word) (*reading, speech, error) {
+	part, ok := findSpeech(w.samples, samples)
+	if !ok {
+		return nil, part, evaluation.Refuse("no-speech", "The recording is silent. Check the microphone and try again.")
+	}
+	w.samples = part.samples
+	r, err := w.hear(ctx, part, words)
+	return r, part, err
 }
 
 // warps are the voices that a recording is heard as, one after another: as the model's speakers, as a child, as a large man. Each costs

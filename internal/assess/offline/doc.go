@@ -10,13 +10,14 @@
 //	             silence, other speech, words left out or said again (graph.go, align.go, omission.go, extra.go)
 //	measure      each phone against every other on the same frames: goodness of pronunciation (goodness.go)
 //	judge        refuses silence and other texts                    (verdict.go)
+//	diagnose     which sound was heard in place of a phone, between its neighbours (substitutes.go, evidence.go, diagnose.go)
 //	score        goodness to scores of phones, words and the whole  (scores.go, fluency.go)
 //
-// docs/scoring.md gives every formula and constant with its source.
+// docs/scoring.md and docs/diagnosis.md give every formula and constant with its source.
 //
-// Memory: the model and the dictionary take 6 MB and are shared. docs/scoring.md says what a recording takes: about 0.2 MB
-// for each second of a sentence of ten words, and 0.3 MB with sixty.
+// Memory: the model and the dictionary take 11 MB and are shared. docs/scoring.md says what a recording takes: about 0.45 MB
+// for each second of a sentence of ten words, and 0.55 MB with sixty.
 //
 // What it does not do: words that were inserted are reported, but named only when they repeat a word of the text or fill a pause
-// ("um"). Prosody is not measured. Phones are told apart without their neighbours.
+// ("um"). Prosody is not measured.
 package offline

@@ -19,6 +19,7 @@ type spokenPhone struct {
 	phone    acoustic.Phone
 	goodness goodness
 	heard    bool // by the free recognition as well
+	finding  finding
 }
 
 // spokenWord is a target word as it was found; without phones it was left out.

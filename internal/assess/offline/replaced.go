@@ -28,16 +28,34 @@ func (r *reading) compare(m *acoustic.Model, variants variantSet) {
 }
 
 // another reports whether another word was said in the place of this one. It names no single sound then: that would be a find by chance.
+// One sound that was heard for another accounts for itself and its neighbours, whose borders it moves.
 func (w *spokenWord) another(allowance float64) bool {
 	missing, wrong := 0, 0
-	for _, p := range w.phones {
+	slip := w.slip()
+	for i, p := range w.phones {
 		if !p.heard {
 			missing++
 		}
-		if phoneScore(p.goodness.ratio+allowance) < 50 {
+		explained := slip >= 0 && i >= slip-1 && i <= slip+1
+		if !explained && phoneScore(p.goodness.ratio+allowance) < 50 {
 			wrong++
 		}
 	}
 	n := len(w.phones)
 	return allowance < noAllowance && n >= wholeWord && (wrong >= 2 && 2*missing >= n || wrong >= 1 && 4*missing >= 3*n)
+}
+
+// slip is the only phone for which another was heard; -1 when there are none or several.
+func (w *spokenWord) slip() int {
+	at := -1
+	for i, p := range w.phones {
+		if p.finding.heard == "" {
+			continue
+		}
+		if at >= 0 {
+			return -1
+		}
+		at = i
+	}
+	return at
 }

@@ -16,14 +16,6 @@ const (
 	ratioSlope = 1.2  // a nat more or less there is 27 points
 )
 
-// What it takes to name another sound: by how much it fits better a frame and in all, and its lead over the next best,
-// without which the sound is wrong but its name a guess.
-const (
-	heardRatio = -2.0
-	heardTotal = -16.0
-	heardLead  = 0.4
-)
-
 const (
 	// worstShare is the weight of a word's worst phone against the mean of all: one wrong sound makes another word.
 	worstShare = 0.4
@@ -82,23 +74,27 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		return word
 	}
 	var sum float64
-	worst, another := 100.0, found.another(allowance)
+	worst, most, another := 100.0, 100, found.another(allowance)
 	for _, p := range found.phones {
 		ratio := p.goodness.ratio + allowance
 		score := phoneScore(ratio)
-		if another && !p.heard {
+		switch {
+		case !another:
+			score = p.finding.score(score)
+		case !p.heard:
 			score = min(score, otherWordScore)
 		}
 		sum, worst = sum+score, min(worst, score)
 		at, long := within(p.span, offset, total)
 		phoneme := evaluation.Phoneme{ARPAbet: w.model.Name(p.phone), Score: int(math.Round(score)), Offset: at, Duration: long}
-		if !another && ratio <= heardRatio && ratio*float64(p.frames()) <= heardTotal && p.goodness.lead >= heardLead {
-			phoneme.Heard = w.model.Name(p.goodness.other)
+		if !another && p.finding.heard != "" {
+			phoneme.Heard, phoneme.Confidence = p.finding.heard, p.finding.confidence
+			most = wrongBelow - 1
 		}
 		word.Phonemes = append(word.Phonemes, phoneme)
 	}
 	score := (1-worstShare)*sum/float64(len(found.phones)) + worstShare*worst
-	word.Score, word.Error = int(math.Round(score)), evaluation.WordCorrect
+	word.Score, word.Error = min(int(math.Round(score)), most), evaluation.WordCorrect
 	if word.Score < wrongBelow {
 		word.Error = evaluation.WordMispronunciation
 	}

@@ -8,18 +8,21 @@ import (
 
 // worker holds what scoring one recording at a time needs. Its buffers are kept for the next one.
 type worker struct {
-	model    *acoustic.Model
-	tuning   *tuning
-	variants variantSet // of the recording: usual, or narrow
-	usual    variantSet
-	narrow   variantSet
-	frontEnd *acoustic.FrontEnd
-	scorer   *acoustic.Scorer
-	aligner  aligner
-	listener listener
-	samples  []float32
-	scores   []float32
-	since    time.Time // when it was lent out
+	model       *acoustic.Model
+	tuning      *tuning
+	variants    variantSet // of the recording: usual, or narrow
+	usual       variantSet
+	narrow      variantSet
+	frontEnd    *acoustic.FrontEnd
+	scorer      *acoustic.Scorer
+	aligner     aligner
+	listener    listener
+	examiner    examiner
+	diagnosis   *Diagnosis
+	substitutes map[string]substitutes // by first language, "" among them
+	samples     []float32
+	scores      []float32
+	since       time.Time // when it was lent out
 }
 
 // keepFrames is the length of recording up to which a worker keeps its buffers: 20 s, about 3 MB. Longer ones are rare, and
@@ -30,15 +33,21 @@ const keepFrames = 2000
 func (w *worker) shrink() {
 	if cap(w.scores) > keepFrames*w.model.Senones() {
 		w.frontEnd = w.model.NewFrontEnd()
-		w.aligner, w.listener, w.samples, w.scores = aligner{}, listener{}, nil, nil
+		w.scorer = w.model.NewScorer()
+		w.aligner, w.listener, w.examiner, w.samples, w.scores = aligner{}, listener{}, examiner{}, nil, nil
 	}
 }
 
-func newWorker(m *acoustic.Model) *worker {
+func newWorker(m *acoustic.Model, d *Diagnosis) *worker {
 	usual, narrow := newVariantSet(m, variants), newVariantSet(m, narrowVariants(m))
-	return &worker{
+	w := &worker{
 		model: m, tuning: defaultTuning(), variants: usual, usual: usual, narrow: narrow, frontEnd: m.NewFrontEnd(), scorer: m.NewScorer(),
+		diagnosis: d, substitutes: map[string]substitutes{"": newSubstitutes(m, "")},
 	}
+	for language := range typical {
+		w.substitutes[language] = newSubstitutes(m, language)
+	}
+	return w
 }
 
 // listenAs sets what counts as the same sound, for recordings of narrow band or others.

@@ -15,6 +15,7 @@ type definition struct {
 	codebook     []uint8          // by senone: the phone whose Gaussians it weighs
 	transition   []int            // by phone: its transition matrix
 	totalSenones int              // with those of triphones, as sendump has them
+	triphones    triphones
 }
 
 func (d *definition) senoneCount() int { return len(d.codebook) }
@@ -43,14 +44,18 @@ func parseDefinition(data []byte) (*definition, error) {
 		codebook: make([]uint8, senones), transition: make([]int, phones), totalSenones: total,
 	}
 	d.readNames(r, phones)
-	r.take(tree * 8)
-	entries := r.take(all * 12)
+	branches := r.take(tree * branchSize)
+	entries := r.take(all * entrySize)
 	r.count("length of the sequences", sequences*States, sequences*States)
 	table := r.take(sequences * States * 2)
 	if r.err != nil {
 		return nil, r.err
 	}
-	return d, d.readPhones(entries, table)
+	if err := d.readPhones(entries, table); err != nil {
+		return nil, err
+	}
+	d.triphones = triphones{branches, entries, table}
+	return d, d.triphones.check(phones, total)
 }
 
 // readNames reads the names of the phones and what pads them to a multiple of four bytes.

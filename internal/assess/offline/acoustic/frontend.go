@@ -225,3 +225,9 @@ func appendFeatures(dst, cepstra []float32, mean [CepstrumSize]float32) []float3
 	}
 	return dst
 }
+
+// Powers gives the power in each mel filter of each frame of the last recording, after the noise was taken off, and the number of
+// filters. It is valid until the next call of Features.
+func (f *FrontEnd) Powers() (powers []float32, filters int) {
+	return f.powers, len(f.frontEnd.filters)
+}

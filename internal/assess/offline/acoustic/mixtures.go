@@ -17,8 +17,7 @@ type mixtures struct {
 var weightStep = float32(1024 * math.Log(1.0001))
 
 // parseMixtures reads sendump: strings, an empty one, then for each stream and Gaussian the weight in each of total senones.
-// The first keep senones are kept.
-func parseMixtures(data []byte, densities, total, keep int) (*mixtures, error) {
+func parseMixtures(data []byte, densities, total int) (*mixtures, error) {
 	r := &reader{data: data}
 	for {
 		n := r.count("length of a header string", 0, 1<<16)
@@ -38,11 +37,11 @@ func parseMixtures(data []byte, densities, total, keep int) (*mixtures, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	m := &mixtures{densities: densities, weights: make([]uint8, keep*streams*densities)}
+	m := &mixtures{densities: densities, weights: make([]uint8, total*streams*densities)}
 	for g := range streams * densities {
 		row := r.take(total)
-		for s := range keep {
-			m.weights[s*streams*densities+g] = row[s]
+		for s, w := range row {
+			m.weights[s*streams*densities+g] = w
 		}
 	}
 	return m, nil

@@ -73,7 +73,7 @@ func Read(fsys fs.FS) (*Model, error) {
 	if m.gaussians, err = parseGaussians(files["means"], files["variances"]); err != nil {
 		return nil, err
 	}
-	if m.mixtures, err = parseMixtures(files["sendump"], m.gaussians.densities, m.definition.totalSenones, m.definition.senoneCount()); err != nil {
+	if m.mixtures, err = parseMixtures(files["sendump"], m.gaussians.densities, m.definition.totalSenones); err != nil {
 		return nil, fmt.Errorf("parse sendump: %w", err)
 	}
 	m.covariance = m.gaussians.covariance()

@@ -20,6 +20,7 @@ type Scorer struct {
 	densities []float32           // of one codebook and stream in each frame of the block
 	marks     []uint8             // of the densities of one frame that may be among the best; whole words of 64, the rest stays 0
 	top       [blockFrames][]best // by codebook and stream
+	kept      []best              // the same of all frames of the last recording
 }
 
 // best holds the closest Gaussians of one codebook and stream, best first.
@@ -48,6 +49,7 @@ func (s *Scorer) Scores(ctx context.Context, dst, features []float32) ([]float32
 	n := s.model.Senones()
 	frames := len(features) / FeatureSize
 	dst = slices.Grow(dst, frames*n)
+	s.kept = slices.Grow(s.kept[:0], frames*len(last))
 	for t := 0; t < frames; t += blockFrames {
 		if t%checkEvery == 0 && ctx.Err() != nil {
 			return dst, ctx.Err()
@@ -56,6 +58,7 @@ func (s *Scorer) Scores(ctx context.Context, dst, features []float32) ([]float32
 		for f := range min(blockFrames, frames-t) {
 			dst = dst[:len(dst)+n]
 			s.scoreSenones(s.top[f], dst[len(dst)-n:])
+			s.kept = append(s.kept, s.top[f]...)
 		}
 	}
 	return dst, nil
