@@ -18,7 +18,9 @@ const (
 	doubtfulPhone   = 40  // and in a word that was accepted
 	lostWord        = 35  // a marked word below it, with two weak sounds or more, is an issue as a whole
 	clearScore      = 85  // a word or phone from here on may be praised
-	acceptedWord    = 80  // every word at least this good: "every word was clear"
+	acceptedWord    = 80  // every word at least this good: the reading came across well
+	clearAccuracy   = 97  // from here on, with every phone from clearPhone on: "every word was clear"
+	clearPhone      = 75  // a phone below it is not praised in any way
 	secondShare     = 3   // the second issue weighs at least 1/3 of the first
 	secondMin       = 150 // and at least this
 	shortPhone      = 40  // ms: four frames of 10 ms; the measurement of a shorter phone is uncertain
@@ -96,11 +98,10 @@ func newReading(e *evaluation.Evaluation) *reading {
 // findings are all issues, each with its weight.
 func (r *reading) findings() []Issue {
 	issues := r.sounds()
-	issues = append(issues, r.missing()...)
-	issues = append(issues, r.added()...)
+	issues = append(issues, r.divergences()...)
 	issues = append(issues, r.flow()...)
 	slices.SortStableFunc(issues, func(a, b Issue) int {
-		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Word.Number, b.Word.Number),
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Word.Number, b.Word.Number),
 			cmp.Compare(a.Phone, b.Phone), cmp.Compare(a.Heard, b.Heard))
 	})
 	return issues
@@ -139,6 +140,18 @@ func alike(a, b Issue) bool {
 	default:
 		return a.Kind == b.Kind
 	}
+}
+
+// rank puts first that something else than the text was said, or not all of it: a learner should know this before all else, whatever
+// the scores are. A word that is not in the dictionary may have been said well.
+func (i Issue) rank() int {
+	switch i.Kind {
+	case IssueOmission, IssueUnfinished, IssuePartial, IssueReplaced:
+		if !i.Approximate {
+			return 0
+		}
+	}
+	return 1
 }
 
 // aboutWhole reports whether the issue is a word as a whole.
@@ -233,8 +246,19 @@ func weakestPhone(w word) int {
 func (r *reading) facts() Facts {
 	return Facts{
 		Clear: r.allClear(), Fluent: r.scores.Fluency >= clearScore,
-		Complete: r.scores.Integrity == 100 && !r.has(evaluation.WordOmission) && !r.has(evaluation.WordInsertion),
+		Complete: r.scores.Integrity == 100 && !slices.ContainsFunc(r.words, func(w word) bool { return !w.spoken() || r.doubtful(w) }),
 	}
+}
+
+// doubtful reports whether it may have been another word: then nobody can say that the text was read.
+func (r *reading) doubtful(w word) bool {
+	weak := 0
+	for _, p := range w.Phonemes {
+		if p.Score < weakPhone {
+			weak++
+		}
+	}
+	return weak > 1 || w.Score < lostWord || r.whole(w).Kind != ""
 }
 
 // weakSounds are the weak sounds of one word. In a word that was marked although none of its sounds is weak, the weakest
@@ -338,83 +362,6 @@ func merge(issues []Issue, f Issue) []Issue {
 	return append(issues, f)
 }
 
-// missing finds words that were not heard.
-func (r *reading) missing() []Issue {
-	var left, unclear []WordRef // unclear: cannot be quoted, or the text has the word twice and it was heard once
-	for _, w := range r.words {
-		switch ref := w.ref(); {
-		case w.Error != evaluation.WordOmission:
-		case ref.Text == "" || r.heard(w.Text):
-			unclear = append(unclear, ref)
-		default:
-			left = append(left, ref)
-		}
-	}
-	left = append(left, unclear...)
-	if len(left) == 0 {
-		return nil
-	}
-	f := Issue{Kind: IssueOmission, Word: left[0], Count: len(left), Weight: min(900, 450+100*(len(left)-1))}
-	if len(left) > 1 {
-		f.More = left[1:2]
-	}
-	if end := r.unread(); len(end) == f.Count && f.Count > 1 {
-		f.Kind, f.Word, f.More = IssueUnfinished, end[0], end[len(end)-1:]
-	}
-	if r.scores.Integrity < partialBelow && f.Kind != IssueUnfinished {
-		f.Kind = IssuePartial
-	}
-	if r.scores.Integrity < partialBelow {
-		f.Weight = partialWeight
-	}
-	return []Issue{f}
-}
-
-// unread are the words after the last one that was heard; none when nothing was.
-func (r *reading) unread() []WordRef {
-	var end []WordRef
-	for _, w := range slices.Backward(r.words) {
-		if w.spoken() {
-			slices.Reverse(end)
-			return end
-		}
-		if w.Error == evaluation.WordOmission {
-			end = append(end, w.ref())
-		}
-	}
-	return nil
-}
-
-// heard reports whether a word was spoken somewhere.
-func (r *reading) heard(text string) bool {
-	return slices.ContainsFunc(r.words, func(w word) bool { return w.spoken() && strings.EqualFold(w.Text, text) })
-}
-
-// added finds words that are not in the text.
-func (r *reading) added() []Issue {
-	f := Issue{Kind: IssueInsertion, Filler: true}
-	for i, w := range r.words {
-		if w.Error != evaluation.WordInsertion {
-			continue
-		}
-		f.Filler = f.Filler && slices.Contains(fillers, strings.ToLower(w.Text))
-		if f.Count++; f.Word.Text == "" {
-			f.Word = w.ref()
-			f.Again = f.Word.Text != "" && (i > 0 && sameWord(r.words[i-1], w) || i+1 < len(r.words) && sameWord(r.words[i+1], w))
-		}
-	}
-	if f.Count == 0 {
-		return nil
-	}
-	f.Weight = min(2*insertionWeight, insertionWeight+50*(f.Count-1))
-	return []Issue{f}
-}
-
-// fillers are the sounds that speakers of English make while they think.
-var fillers = []string{"uh", "um", "er", "erm", "ah", "eh", "hm", "hmm", "mm"}
-
-func sameWord(a, b word) bool { return strings.EqualFold(a.ref().Text, b.ref().Text) }
-
 func next(issues []Issue) Next {
 	if len(issues) == 0 {
 		return Next{Kind: NextChallenge}
@@ -427,6 +374,9 @@ func next(issues []Issue) Next {
 		}
 		return Next{NextWord, first.Word}
 	case IssueWord, IssueReplaced:
+		if first.Count > 1 {
+			return Next{Kind: NextReread}
+		}
 		return Next{NextWord, first.Word}
 	case IssueUnfinished:
 		return Next{NextFinish, first.Word}

@@ -43,7 +43,7 @@ var claims = []claim{
 	},
 	{
 		"that words were added",
-		regexp.MustCompile(`(?i)\bextra\b|\b(was|were) added|\btext does not have\b|\btwice in a row\b|\bsaid twice\b`),
+		regexp.MustCompile(`(?i)\bextra\b|\b(was|were) added|\btext does not have\b|\btwice in a row\b|\bsaid twice\b|"" twice`),
 		regexp.MustCompile(`多了[一几]|原文[这里]*没有|原文里没有|读了两遍`),
 		func(p Plan) bool { return p.has(IssueInsertion) },
 	},
@@ -102,6 +102,9 @@ func checkClaims(text string, p Plan) error {
 	return nil
 }
 
+// MaxAgain is how many words that were said again a text quotes; of more it quotes the first.
+const MaxAgain = 3
+
 // topics are what a text about an issue without a word has to speak of.
 var topics = map[IssueKind]struct{ english, chinese *regexp.Regexp }{
 	IssuePartial:   {regexp.MustCompile(`(?i)\bpart\b|\bwords\b|\bmissing\b`), regexp.MustCompile(`一部分|词`)},
@@ -140,7 +143,10 @@ func (i Issue) words() []WordRef {
 			ws = ws[:1]
 		}
 	case IssueInsertion:
-		if i.Count == 1 {
+		switch {
+		case i.Again && i.Count <= MaxAgain:
+			ws = append([]WordRef{i.Word}, i.More...)
+		case i.Again, i.Count == 1:
 			ws = []WordRef{i.Word}
 		}
 	}

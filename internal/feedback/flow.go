@@ -1,6 +1,8 @@
 package feedback
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ const (
 	longPause       = 600 * time.Millisecond
 	slowBelow       = 20 // tenths of syllables a second
 	fastAbove       = 60 // tenths of syllables a second
+	drawnBelow      = 70 // tenths of phones a second within words: right readings have 9 to 15 a second, so these are drawn out
 	minRateWords    = 4  // fewer words have no rate
 	flowBase        = 200
 	flowSlope       = 5 // for each point of fluency that is missing
@@ -33,12 +36,13 @@ func (r *reading) flow() []Issue {
 	if r.scores.Fluency >= fluentFrom || r.spokenWords() < 2 {
 		return issues
 	}
-	weight := flowBase + flowSlope*(fluentFrom-r.scores.Fluency)
+	weight := r.flowWeight()
 	rate := r.rate()
 	switch before, after, ok := r.pause(); {
 	case ok:
 		issues = append(issues, Issue{Kind: IssuePause, Word: before.ref(), More: []WordRef{after.ref()}, Weight: weight})
-	case rate > 0 && rate < slowBelow:
+	case slices.ContainsFunc(r.words, filler): // that is what there is to name, not the pace that it made
+	case rate > 0 && (rate < slowBelow || r.articulation() < drawnBelow):
 		issues = append(issues, Issue{Kind: IssueSlow, Weight: weight})
 	case rate > fastAbove:
 		issues = append(issues, Issue{Kind: IssueFast, Weight: weight})
@@ -46,6 +50,14 @@ func (r *reading) flow() []Issue {
 		issues = append(issues, Issue{Kind: IssueHesitant, Weight: weight - hesitantPenalty})
 	}
 	return issues
+}
+
+// flowWeight is the weight of what broke the flow; 0 when the reading was fluent.
+func (r *reading) flowWeight() int {
+	if r.scores.Fluency >= fluentFrom {
+		return 0
+	}
+	return flowBase + flowSlope*(fluentFrom-r.scores.Fluency)
 }
 
 // pause finds the longest silence between two neighbouring words of the text, if it is long and inside a phrase.
@@ -88,6 +100,25 @@ func (r *reading) rate() int {
 		return 0
 	}
 	return int(int64(syllables) * 10_000 / ms)
+}
+
+// articulation is the speed in tenths of phones a second within words, without the silences between them; high when no phone has a
+// duration.
+func (r *reading) articulation() int {
+	var spoken time.Duration
+	phones := 0
+	for _, w := range r.words {
+		for _, p := range w.Phonemes {
+			if p.Duration > 0 {
+				phones++
+				spoken += p.Duration
+			}
+		}
+	}
+	if spoken < time.Millisecond {
+		return math.MaxInt
+	}
+	return int(int64(phones) * 10_000 / spoken.Milliseconds())
 }
 
 // phraseEnds tells after which words of a text, by number from 1, a reader may pause: those before punctuation.

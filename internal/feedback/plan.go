@@ -47,6 +47,7 @@ type PraiseKind string
 const (
 	PraisePerfect  PraiseKind = "perfect"  // nothing to improve was found, and it was fluent
 	PraiseClear    PraiseKind = "clear"    // every word was clear
+	PraiseWell     PraiseKind = "well"     // every word was accepted, though not every sound was clear: it came across well
 	PraiseWord     PraiseKind = "word"     // Word was clear
 	PraiseSound    PraiseKind = "sound"    // Phone, a sound that many find hard, was clear wherever it occurs, as in Word
 	PraisePart     PraiseKind = "part"     // Phone was clear wherever it occurs, as in Word, which as a whole was not
@@ -69,11 +70,11 @@ type IssueKind string
 const (
 	IssueSound      IssueKind = "sound"      // one sound of Word
 	IssueWord       IssueKind = "word"       // Word as a whole: several sounds of it were unclear, or none stands out
-	IssueReplaced   IssueKind = "replaced"   // something quite different was heard in the place of Word
+	IssueReplaced   IssueKind = "replaced"   // something quite different was heard in the place of Word (and of More, if Count is above 1)
 	IssueOmission   IssueKind = "omission"   // Count words were not heard, Word and More among them
 	IssueUnfinished IssueKind = "unfinished" // the last Count words, from Word on, were not heard
 	IssuePartial    IssueKind = "partial"    // less than 60 % of the words were heard
-	IssueInsertion  IssueKind = "insertion"  // Count words were heard that are not in the text, Word among them
+	IssueInsertion  IssueKind = "insertion"  // Count words were heard that are not in the text, Word among them; if Again, Word and More
 	IssuePause      IssueKind = "pause"      // a long pause between Word and More[0], inside a phrase
 	IssueSlow       IssueKind = "slow"       // spoken very slowly
 	IssueFast       IssueKind = "fast"       // spoken very fast
@@ -90,8 +91,8 @@ func (k IssueKind) aboutFlow() bool {
 type Issue struct {
 	Kind        IssueKind `json:"kind"`
 	Word        WordRef   `json:"word,omitzero"`
-	More        []WordRef `json:"more,omitempty"`        // further words with the same finding, one at most
-	Count       int       `json:"count,omitempty"`       // words left out or added; for a sound, further words it came back in (2 at most)
+	More        []WordRef `json:"more,omitempty"`        // further words with the same finding, one at most; if Again, the rest of what was said again
+	Count       int       `json:"count,omitempty"`       // words left out, replaced (0: one that was badly missed) or added; for a sound, further words it came back in (2 at most)
 	Approximate bool      `json:"approximate,omitempty"` // Word is not in the dictionary: say that this is a guess
 	Phone       string    `json:"phone,omitempty"`       // ARPAbet of the sound that belongs there, IssueSound only
 	Heard       string    `json:"heard,omitempty"`       // ARPAbet of the sound that was heard instead; empty when none was named
@@ -99,7 +100,7 @@ type Issue struct {
 	Nth         int       `json:"nth,omitempty"`         // which of Word's vowels it is, from 1; 0 for a consonant
 	Syllables   int       `json:"syllables,omitempty"`   // of Word, IssueWord and IssueReplaced only; 0 when it is not known
 	Filler      bool      `json:"filler,omitempty"`      // IssueInsertion: nothing was added but "um" and the like
-	Again       bool      `json:"again,omitempty"`       // IssueInsertion: the added word is its neighbour said again
+	Again       bool      `json:"again,omitempty"`       // IssueInsertion: the added words are their neighbours in the text, said again
 	Weight      int       `json:"-"`                     // 0-1000 and above: why it was chosen
 }
 

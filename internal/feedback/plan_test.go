@@ -149,6 +149,42 @@ func TestPlanIssues(t *testing.T) {
 			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("the", 0), Count: 1}},
 			next:       feedback.NextReread,
 		},
+		"a phrase said again": {
+			evaluation: scored(90, said("carried", 92, "K AE R IY D"), added("a"), added("heavy"), said("a", 90, "AH"), said("heavy", 90, "HH EH V IY")),
+			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("a", 0), More: []feedback.WordRef{ref("heavy", 0)}, Count: 2, Again: true}},
+			next:       feedback.NextReread,
+		},
+		"a phrase said again, heard after it": {
+			evaluation: scored(90, said("a", 90, "AH"), said("heavy", 90, "HH EH V IY"), added("a"), added("Heavy"), added("um"), said("basket", 90, "B AE S K AH T")),
+			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("a", 0), More: []feedback.WordRef{ref("Heavy", 0)}, Count: 2, Again: true}},
+			next:       feedback.NextReread,
+		},
+		"another word in the place of a missing one": {
+			evaluation: scored(90, said("I", 96, "AY"), like, added(""), omitted("apples"), said("and", 90, "AE N D"), said("pears", 90, "P EH R Z")),
+			want:       []feedback.Issue{{Kind: feedback.IssueReplaced, Word: ref("apples", 3), Count: 1}},
+			next:       feedback.NextWord,
+		},
+		"um in the place of a missing word is um": {
+			evaluation: scored(90, said("I", 96, "AY"), like, added("um"), omitted("apples"), said("and", 90, "AE N D")),
+			want: []feedback.Issue{
+				{Kind: feedback.IssueOmission, Word: ref("apples", 3), Count: 1},
+				{Kind: feedback.IssueInsertion, Word: ref("um", 0), Count: 1, Filler: true},
+			},
+			next: feedback.NextReread,
+		},
+		"um rather than the pace": {
+			evaluation: scored(60, said("I", 96, "AY"), added("um"), like, said("red", 90, "R EH D"), said("birds", 90, "B ER D Z")),
+			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("um", 0), Count: 1, Filler: true}},
+			next:       feedback.NextReread,
+		},
+		"a missing word comes before a weak sound": {
+			evaluation: scored(90, like, omitted("red"), the, said("light", 20, "L>R:0 AY T"), said("bird", 90, "B ER D")),
+			want: []feedback.Issue{
+				{Kind: feedback.IssueOmission, Word: ref("red", 2), Count: 1},
+				{Kind: feedback.IssueSound, Word: ref("light", 4), Phone: "L", Heard: "R", Place: feedback.PlaceStart},
+			},
+			next: feedback.NextReread,
+		},
 		"an added word that is its neighbour again": {
 			evaluation: scored(90, like, added("like"), said("apples", 92, "AE P AH L Z")),
 			want:       []feedback.Issue{{Kind: feedback.IssueInsertion, Word: ref("like", 0), Count: 1, Again: true}},
@@ -260,6 +296,15 @@ func TestPlanFlow(t *testing.T) {
 		"pause inside a phrase":       {timed("so he came home", 0, 300, 600, 1600), feedback.IssuePause},
 		"pause at a comma is no flaw": {timed("so he came, home", 0, 300, 600, 1600), feedback.IssueHesitant},
 		"slow":                        {timed("so, he, came, home", 0, 1000, 2000, 3000), feedback.IssueSlow},
+		"drawn out": {func() *evaluation.Evaluation {
+			e := timed("so he came home", 0, 350, 700, 1050) // 4 words, 10 sounds of 160 ms: 2.9 syllables but 6.2 sounds a second
+			for _, w := range e.Assessment.Words {
+				for i := range w.Phonemes {
+					w.Phonemes[i].Duration = 160 * time.Millisecond
+				}
+			}
+			return e
+		}(), feedback.IssueSlow},
 		"fast": {func() *evaluation.Evaluation {
 			e := timed("so he came home", 0, 100, 200, 300)
 			for i := range e.Assessment.Words {
@@ -291,8 +336,14 @@ func TestPlanPraise(t *testing.T) {
 		evaluation *evaluation.Evaluation
 		want       []feedback.PraiseKind // any of them is true; the seed decides
 	}{
-		"perfect":             {scored(98, said("I", 99, "AY"), said("like", 99, "L AY K")), []feedback.PraiseKind{feedback.PraisePerfect}},
-		"clear":               {scored(86, said("I", 88, "AY"), said("like", 89, "L AY K")), []feedback.PraiseKind{feedback.PraiseClear}},
+		"perfect":           {scored(98, said("I", 99, "AY"), said("like", 99, "L AY K")), []feedback.PraiseKind{feedback.PraisePerfect}},
+		"clear":             {scored(86, said("I", 98, "AY"), said("like", 99, "L AY K")), []feedback.PraiseKind{feedback.PraiseClear}},
+		"not quite clear":   {scored(98, said("I", 88, "AY"), said("like", 89, "L AY K")), []feedback.PraiseKind{feedback.PraiseWell}},
+		"a sound not clear": {scored(98, said("I", 99, "AY"), said("like", 97, "L AY:74 K")), []feedback.PraiseKind{feedback.PraiseWell}},
+		"the other th": {
+			scored(50, said("the", 95, "DH AH"), said("thick", 51, "TH:19 IH:80 K:80"), said("or", 70, "AO:84 R:84")),
+			[]feedback.PraiseKind{feedback.PraiseWord},
+		},
 		"clear but flat":      {flat, []feedback.PraiseKind{feedback.PraiseClear}},
 		"one weak word":       {scored(50, said("apples", 40, "AE>EH:10 P AH L Z")), []feedback.PraiseKind{feedback.PraisePart}},
 		"nothing clear":       {scored(50, said("apples", 30, "AE>EH:10 P:40 AH:40 L:40 Z:40")), []feedback.PraiseKind{feedback.PraiseEffort}},
@@ -323,6 +374,9 @@ func TestPraiseIsTrue(t *testing.T) {
 		"a word was added":            {scored(98, i, added("um"), like, tea), append(whole, feedback.PraiseFluency)},
 		"a word was added at the end": {scored(98, i, like, tea, added("")), append(whole, feedback.PraiseFluency)},
 		"not fluent":                  {scored(60, i, like, tea), []feedback.PraiseKind{feedback.PraisePerfect, feedback.PraiseFluency}},
+		"another word was said":       {scored(98, i, like, said("heavy", 13, "HH:30 EH:40 V:2 IY:7")), whole},
+		"another word, perhaps":       {scored(98, i, like, said("kitchen", 31, "K:40 IH:40 CH:0 AH:90 N")), whole},
+		"a word in another's place":   {scored(98, i, like, added(""), omitted("tea")), whole},
 		"a word is unclear":           {scored(98, i, like, said("tea", 40, "T>D:10 IY")), whole[:2]},
 		"the end is missing":          {scored(98, i, like, tea, omitted("with"), omitted("milk")), append(whole, feedback.PraiseFluency)},
 	} {

@@ -13,12 +13,15 @@ var hardSounds = []string{"TH", "DH", "R", "V", "L", "NG", "Z", "W", "SH", "CH",
 
 // praise chooses one thing that is true and that no issue takes back.
 func (r *reading) praise(issues []Issue) Praise {
-	clearAll := r.allClear()
+	clearAll, flowOnly := r.allClear(), !slices.ContainsFunc(issues, func(i Issue) bool { return !i.Kind.aboutFlow() })
 	if clearAll && len(issues) == 0 && r.scores.Overall >= 95 && r.scores.Fluency >= clearScore {
 		return Praise{Kind: PraisePerfect}
 	}
-	if clearAll && !slices.ContainsFunc(issues, func(i Issue) bool { return !i.Kind.aboutFlow() }) {
+	if clearAll && flowOnly {
 		return Praise{Kind: PraiseClear}
+	}
+	if len(issues) == 0 && r.allAccepted() {
+		return Praise{Kind: PraiseWell}
 	}
 	var truths []Praise
 	if p, ok := r.clearSound(issues); ok {
@@ -43,8 +46,20 @@ func (r *reading) praise(issues []Issue) Praise {
 	return truths[pick(r.result(), "praise", len(truths))]
 }
 
-// allClear reports whether every word of the text was spoken and clear.
+// allClear reports whether every word of the text was spoken and every sound of it was clear.
 func (r *reading) allClear() bool {
+	return r.allAccepted() && r.scores.Accuracy >= clearAccuracy && !slices.ContainsFunc(r.words, unclear)
+}
+
+// unclear reports whether a word has a sound that was not clear.
+func unclear(w word) bool {
+	return slices.ContainsFunc(w.Phonemes, func(p evaluation.Phoneme) bool {
+		return p.Score < clearPhone || p.Heard != "" && p.Heard != p.ARPAbet
+	})
+}
+
+// allAccepted reports whether every word of the text was spoken and good enough.
+func (r *reading) allAccepted() bool {
 	for _, w := range r.words {
 		if w.Error != evaluation.WordCorrect || w.Score < acceptedWord || w.Approximate {
 			return false
@@ -70,7 +85,7 @@ func (r *reading) clearWord(issues []Issue) (WordRef, bool) {
 // clearSound is a hard sound that was clear wherever the text has it, and that no issue is about.
 func (r *reading) clearSound(issues []Issue) (Praise, bool) {
 	for _, phone := range hardSounds {
-		if slices.ContainsFunc(issues, func(i Issue) bool { return i.Phone == phone || i.Heard == phone }) {
+		if slices.ContainsFunc(issues, func(i Issue) bool { return alikeByName(i.Phone, phone) || alikeByName(i.Heard, phone) }) {
 			continue
 		}
 		if w, ok := r.clearEverywhere(phone, r.praiseworthy); ok && !named(issues, w.Text) {
@@ -86,7 +101,7 @@ func (r *reading) clearPart(issues []Issue) (Praise, bool) {
 	known := func(w word) bool { return w.spoken() && !w.Approximate && w.ref().Text != "" && r.whole(w).Kind == "" }
 	for _, w := range r.words {
 		for _, p := range slices.Backward(w.Phonemes) { // the end of a word is often swallowed: good news if not
-			if !isPhone(p.ARPAbet) || isVowel(p.ARPAbet) || slices.ContainsFunc(issues, func(i Issue) bool { return i.Phone == p.ARPAbet || i.Heard == p.ARPAbet }) {
+			if !isPhone(p.ARPAbet) || isVowel(p.ARPAbet) || slices.ContainsFunc(issues, func(i Issue) bool { return alikeByName(i.Phone, p.ARPAbet) || alikeByName(i.Heard, p.ARPAbet) }) {
 				continue
 			}
 			if ref, ok := r.clearEverywhere(p.ARPAbet, known); ok {
@@ -102,16 +117,16 @@ func (r *reading) clearEverywhere(phone string, fits func(word) bool) (WordRef, 
 	var example WordRef
 	for _, w := range r.words {
 		for _, p := range w.Phonemes {
-			if p.Heard == phone && p.ARPAbet != phone {
+			if p.Heard != "" && alikeByName(p.Heard, phone) && p.ARPAbet != phone {
 				return example, false
 			}
-			if p.ARPAbet != phone {
+			if !alikeByName(p.ARPAbet, phone) {
 				continue
 			}
 			if p.Score < clearScore || p.Heard != "" && p.Heard != phone {
 				return example, false
 			}
-			if example.Text == "" && fits(w) {
+			if example.Text == "" && p.ARPAbet == phone && fits(w) {
 				example = w.ref()
 			}
 		}
@@ -119,14 +134,18 @@ func (r *reading) clearEverywhere(phone string, fits func(word) bool) (WordRef, 
 	return example, example.Text != ""
 }
 
+// alikeByName reports whether two sounds are the same or are called the same: a text calls both of "the thing" th.
+func alikeByName(a, b string) bool {
+	th := []string{"TH", "DH"}
+	return a == b || slices.Contains(th, a) && slices.Contains(th, b)
+}
+
 // praiseworthy reports whether a word can be praised by name.
 func (r *reading) praiseworthy(w word) bool {
 	if r.marked(w.Text) || w.Error != evaluation.WordCorrect || w.Approximate || w.Score < clearScore || w.ref().Text == "" {
 		return false
 	}
-	return !slices.ContainsFunc(w.Phonemes, func(p evaluation.Phoneme) bool {
-		return p.Score < weakPhone || p.Heard != "" && p.Heard != p.ARPAbet
-	})
+	return !unclear(w)
 }
 
 // marked reports whether the word was marked anywhere in the text: praise for its other occurrence would confuse.

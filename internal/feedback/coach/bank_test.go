@@ -181,11 +181,20 @@ func TestEveryFindingFits(t *testing.T) {
 	} {
 		firsts = append(firsts, feedback.Issue{Kind: k, Word: long, More: []feedback.WordRef{other}, Count: 2})
 	}
+	for n := range 4 {
+		said := feedback.Issue{Kind: feedback.IssueInsertion, Word: long, Count: n + 1, Again: true}
+		for range n {
+			said.More = append(said.More, other)
+		}
+		firsts = append(firsts, said)
+	}
+	firsts = append(firsts, feedback.Issue{Kind: feedback.IssueReplaced, Word: long, More: []feedback.WordRef{other}, Count: 2},
+		feedback.Issue{Kind: feedback.IssueReplaced, Word: long, Count: 1})
 	kinds := []feedback.NextKind{
 		feedback.NextContrast, feedback.NextWord, feedback.NextReread, feedback.NextSmooth, feedback.NextSlower, feedback.NextFaster,
 		feedback.NextMelody, feedback.NextFinish, feedback.NextChallenge,
 	}
-	praises := []feedback.PraiseKind{feedback.PraiseWord, feedback.PraiseSound, feedback.PraiseFluency, feedback.PraiseComplete, feedback.PraiseEffort}
+	praises := []feedback.PraiseKind{feedback.PraiseWord, feedback.PraiseSound, feedback.PraiseWell, feedback.PraiseFluency, feedback.PraiseComplete, feedback.PraiseEffort}
 	for n, first := range firsts {
 		next := kinds[n%len(kinds)]
 		if first.Kind == feedback.IssueSound && n%3 > 0 {
@@ -219,7 +228,7 @@ func TestEveryFindingFits(t *testing.T) {
 
 func writerFor(r feedback.Request) writer {
 	if r.Plan.Language == feedback.Chinese {
-		return chinese{chooser{r.Seed}, r.Plan}
+		return chinese{newChooser(r), r.Plan}
 	}
-	return english{chooser{r.Seed}, r.Plan}
+	return english{newChooser(r), r.Plan}
 }

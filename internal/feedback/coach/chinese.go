@@ -19,7 +19,7 @@ var _ writer = chinese{}
 func (c chinese) praise() string {
 	w := c.word(c.plan.Praise.Word)
 	kind := c.plan.Praise.Kind
-	if c.plan.Category == evaluation.CategoryWord && (kind == feedback.PraisePerfect || kind == feedback.PraiseClear) {
+	if c.plan.Category == evaluation.CategoryWord && (kind == feedback.PraisePerfect || kind == feedback.PraiseClear || kind == feedback.PraiseWell) {
 		return c.praiseOneWord(kind)
 	}
 	switch kind {
@@ -27,6 +27,8 @@ func (c chinese) praise() string {
 		return c.among("praise", "太棒了！每个词都清楚又流畅。", "读得真好，发音清楚，节奏也顺。", "非常好！从头到尾都很清楚。", "真精彩，听起来清楚又自然。")
 	case feedback.PraiseClear:
 		return c.among("praise", "每个词都读得很清楚，真不错。", "很好，每个词我都听清楚了。", "不错，所有的词都很清楚。", "做得好，每个词都清清楚楚。")
+	case feedback.PraiseWell:
+		return c.among("praise", "整体读得不错。", "读得不错，很容易听懂。", "这次读得挺好。")
 	case feedback.PraiseWord:
 		return c.among("praise", w+"读得很清楚，真不错。", "你把"+w+"读得清楚又好懂。", "开头很好，"+w+"读得很清楚。", "我很喜欢你读的"+w+"，很清楚。")
 	case feedback.PraiseSound:
@@ -48,6 +50,9 @@ func (c chinese) praise() string {
 }
 
 func (c chinese) praiseOneWord(k feedback.PraiseKind) string {
+	if k == feedback.PraiseWell {
+		return c.among("praise", "整体读得不错。", "读得不错，很容易听懂。")
+	}
 	if k == feedback.PraisePerfect {
 		return c.among("praise", "太棒了，读得非常清楚！", "读得真好，每个部分都很清楚。", "非常好，一听就懂！")
 	}
@@ -62,6 +67,9 @@ func (c chinese) finding(i feedback.Issue) string {
 	case feedback.IssueWord:
 		return c.among("finding", w+"还不太清楚。", "这次可以多练练"+w+"。", "我们来把"+w+"读得更清楚。")
 	case feedback.IssueReplaced:
+		if i.Count > 0 {
+			return c.among("finding", "原文是"+c.missing(i)+"，我听到的是别的词。", "在"+c.missing(i)+"的地方，我听到了别的词。")
+		}
 		return c.among("finding", "读"+w+"的时候，我听到的完全不一样。", "这次我没能听出"+w+"。", w+"听起来更像另一个词。")
 	case feedback.IssueUnfinished:
 		return c.among("finding", "从"+w+"开始，后面的部分没有听到。", "这次没有读到最后，停在了"+w+"之前。", "从"+w+"到结尾的部分漏掉了。")
@@ -129,10 +137,13 @@ func (c chinese) advice(i feedback.Issue) string {
 		}
 		return c.among("advice", ways...)
 	case feedback.IssueWord, feedback.IssueReplaced:
+		if i.Count > 0 {
+			return c.among("advice", "先看清每个词，再读出来。", "眼睛看到哪个词，就读哪个词。")
+		}
 		if i.Syllables > 1 {
 			return c.among("advice", fmt.Sprintf("它有%s个音节，先一个一个慢慢读，再连起来。", numeral(i.Syllables)), fmt.Sprintf("它有%s拍，一边拍手一边读。", numeral(i.Syllables)))
 		}
-		return c.among("advice", "先一个音一个音慢慢读，再逐渐加快。", "把每个音都拉长一点，再连起来读。")
+		return c.among("advice", "先一个音一个音地读，再连起来。", "把每个音都拉长一点，再连起来读。")
 	case feedback.IssueUnfinished:
 		return c.among("advice", "读完最后一个词，再停止录音。", "中间换一口气，给结尾留一点力气。")
 	case feedback.IssueOmission:
@@ -140,7 +151,7 @@ func (c chinese) advice(i feedback.Issue) string {
 	case feedback.IssuePartial:
 		return c.among("advice", "先吸一口气，从第一个词一直读到最后。", "离麦克风近一点，按自己的速度读完。")
 	case feedback.IssueInsertion:
-		return c.among("advice", "读断了也没关系，安静一下，从下一个词继续。", "边读边看后面的词，不用着急。")
+		return c.among("advice", "读断了也没关系，安静一下，从下一个词继续。", "边读边看后面的词。")
 	case feedback.IssuePause:
 		return c.among("advice", "眼睛往前看，把几个词连成一组。", "试着用一口气把它们连起来读。")
 	case feedback.IssueSlow:
@@ -175,6 +186,9 @@ func (c chinese) second(i feedback.Issue, tip bool) string {
 		short := phones[i.Phone].zh.short
 		return c.among("second", fmt.Sprintf("另外，注意%s：%s。", s, short), fmt.Sprintf("还有%s：%s。", s, short), fmt.Sprintf("再看%s：%s。", s, short))
 	case feedback.IssueReplaced:
+		if i.Count > 0 {
+			return c.among("second", "另外，在"+c.missing(i)+"的地方，我听到了别的词。")
+		}
 		return c.among("second", "还有"+w+"，我听到的不太一样，再慢慢读一遍。", w+"我也没能听出来，慢一点再读。")
 	case feedback.IssueUnfinished:
 		return c.among("second", "另外，从"+w+"开始的部分没有听到。", "从"+w+"到结尾也漏掉了。")
@@ -190,7 +204,7 @@ func (c chinese) second(i feedback.Issue, tip bool) string {
 	case feedback.IssuePause:
 		return c.among("second", "另外，"+w+"和"+c.word(i.More[0])+"可以连得更紧。", w+"和"+c.word(i.More[0])+"之间尽量不要停。")
 	case feedback.IssueSlow:
-		return c.among("second", "语速也可以稍微快一点。", "再快一点点会更好。")
+		return c.among("second", "语速也有点慢，可以稍微快一点。", "另外，读得有点慢，再快一点会更好。")
 	case feedback.IssueFast:
 		return c.among("second", "另外，稍微慢一点。", "语速也可以再放慢一些。")
 	case feedback.IssueHesitant:
@@ -207,14 +221,17 @@ func (c chinese) insertion(i feedback.Issue) string {
 	switch {
 	case i.Filler && i.Count > 1:
 		return c.among("insertion", "读的时候多了几个"+w+"这样的声音，安静地停一下就好。", "中间多了几声"+w+"，想的时候不出声更好。")
+	case i.Again && i.Count > feedback.MaxAgain:
+		return c.among("insertion", "从"+w+"开始，有几个词读了两遍。", "有几个词读了两遍，是从"+w+"开始的。")
+	case i.Again:
+		w = quoteChinese(said(i))
+		return c.among("insertion", w+"读了两遍，读一遍就够了。", "你把"+w+"读了两遍，一遍就够了。")
 	case i.Filler:
 		return c.among("insertion", "读的时候多了一声"+w+"，安静地停一下就好。", "中间多了一个"+w+"，想的时候不出声更好。")
 	case i.Count > 1:
-		return c.among("insertion", "我听到了几个原文里没有的词。", "读的时候多了几个词。")
+		return c.among("insertion", "读的时候多了几个词。", "多了几个词，原文里没有。")
 	case w == "":
 		return c.among("insertion", "我听到了一个原文里没有的词。", "读的时候多了一个词。")
-	case i.Again:
-		return c.among("insertion", w+"读了两遍，读一遍就够了。", "多了一个"+w+"，它读了两遍。")
 	default:
 		return c.among("insertion", "我还听到了"+w+"，原文这里没有。", "读的时候多了一个"+w+"。")
 	}

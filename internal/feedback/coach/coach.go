@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ import (
 )
 
 // Version is the version of the bank and of the rules that put a text together. It must change when any text does.
-const Version = "coach-2"
+const Version = "coach-3"
 
 // Coach is the offline generator. It keeps no state and is safe for concurrent use.
 type Coach struct{}
@@ -47,9 +48,9 @@ func (c *Coach) Write(ctx context.Context, r feedback.Request) (feedback.Text, e
 	var body string
 	switch r.Plan.Language {
 	case feedback.English:
-		body = compose(english{chooser{r.Seed}, r.Plan}, r.Plan, feedback.MaxEnglishWords, " ")
+		body = compose(english{newChooser(r), r.Plan}, r.Plan, feedback.MaxEnglishWords, " ")
 	case feedback.Chinese:
-		body = compose(chinese{chooser{r.Seed}, r.Plan}, r.Plan, feedback.MaxChineseUnits, "")
+		body = compose(chinese{newChooser(r), r.Plan}, r.Plan, feedback.MaxChineseUnits, "")
 	default:
 		return feedback.Text{}, fmt.Errorf("the coach does not write %q", r.Plan.Language)
 	}
@@ -117,10 +118,37 @@ func join(space string, parts ...string) string {
 }
 
 // chooser chooses wordings by seed.
-type chooser struct{ seed string }
+type chooser struct {
+	seed  string
+	avoid *regexp.Regexp // wordings that would speak against what the plan says of the pace; nil for none
+}
+
+// Advice about the pace, in both languages.
+var (
+	slower = regexp.MustCompile(`(?i)\bslow(ly|er)?\b|\btake .*time\b|\bmore time\b|own moment|one word at a time|half speed|慢|不用着急|一点时间|一个词一个词`)
+	faster = regexp.MustCompile(`(?i)\bfaster\b|\bmore (pace|speed)\b|快一点`)
+)
+
+func newChooser(r feedback.Request) chooser {
+	c := chooser{seed: r.Seed}
+	for _, i := range r.Plan.Issues {
+		switch i.Kind {
+		case feedback.IssueSlow:
+			c.avoid = slower
+		case feedback.IssueFast:
+			c.avoid = faster
+		}
+	}
+	return c
+}
 
 // among returns one of the wordings for a slot: each slot chooses for itself, so that texts vary in more than one place.
 func (c chooser) among(slot string, wordings ...string) string {
+	if c.avoid != nil {
+		if fit := slices.DeleteFunc(slices.Clone(wordings), c.avoid.MatchString); len(fit) > 0 {
+			wordings = fit
+		}
+	}
 	return wordings[c.pick(slot, len(wordings))]
 }
 
@@ -133,6 +161,15 @@ func (c chooser) pick(slot string, n int) int {
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33
 	return int(x % uint64(n))
+}
+
+// said is what an issue says was said again.
+func said(i feedback.Issue) string {
+	words := []string{i.Word.Text}
+	for _, w := range i.More {
+		words = append(words, w.Text)
+	}
+	return strings.Join(words, " ")
 }
 
 // pairFor returns a minimal pair for an issue: two words that differ in its sounds, where they are in its word if there are such, and

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -232,6 +233,18 @@ func faults(e *evaluation.Evaluation, p feedback.Plan, text string) []string {
 	if accepted := !slices.ContainsFunc(e.Assessment.Words, func(w evaluation.Word) bool { return w.Error != evaluation.WordCorrect || w.Score < 80 }); len(p.Issues) == 0 && !accepted {
 		out = append(out, "no issue is named, though not every word was clear")
 	}
+	if len(p.Issues) > 1 && aboutText(p.Issues[1]) && !aboutText(p.Issues[0]) {
+		out = append(out, "a missing or another word is not named first")
+	}
+	if p.Praise.Phone != "" {
+		for _, w := range e.Assessment.Words {
+			if slices.ContainsFunc(w.Phonemes, func(x evaluation.Phoneme) bool {
+				return named(x.ARPAbet, p.Praise.Phone) && (x.Score < 85 || x.Heard != "") || named(x.Heard, p.Praise.Phone)
+			}) {
+				out = append(out, fmt.Sprintf("praise for %s, which was not clear in %q", p.Praise.Phone, w.Text))
+			}
+		}
+	}
 	for _, i := range p.Issues {
 		if !present(e, i) {
 			out = append(out, fmt.Sprintf("issue %+v is not in the assessment", i))
@@ -254,10 +267,28 @@ func faults(e *evaluation.Evaluation, p feedback.Plan, text string) []string {
 	return out
 }
 
+// Advice about the pace, and what is no advice but a report of it.
+var (
+	slowerAdvice = regexp.MustCompile(`(?i)\bslow(ly|er)?\b|\btake [a-z ]*time\b|\bmore time\b|half speed|慢|不用着急`)
+	fasterAdvice = regexp.MustCompile(`(?i)\bfaster\b|\bmore (pace|speed)\b|快一点`)
+	paceReports  = regexp.MustCompile(`You read very slowly this time|quite slow|这次读得比较慢|语速也?有点慢|读得有点慢`)
+)
+
+// aboutText reports whether the issue is that the text was not what was said.
+func aboutText(i feedback.Issue) bool {
+	return !i.Approximate && slices.Contains([]feedback.IssueKind{feedback.IssueOmission, feedback.IssueUnfinished, feedback.IssuePartial, feedback.IssueReplaced}, i.Kind)
+}
+
+// named reports whether a text calls two sounds the same.
+func named(a, b string) bool {
+	return a == b || a == "TH" && b == "DH" || a == "DH" && b == "TH"
+}
+
 // contradictions are general claims of a text that the scores do not bear out.
 func contradictions(e *evaluation.Evaluation, text string) []string {
 	s := e.Assessment.Scores
 	weak, missing, extra := 0, 0, 0
+	unclear, doubtful := false, false // a sound; another word may have been said
 	for _, w := range e.Assessment.Words {
 		switch w.Error {
 		case evaluation.WordOmission:
@@ -266,17 +297,20 @@ func contradictions(e *evaluation.Evaluation, text string) []string {
 			extra++
 		default:
 			weak += btoi(w.Error == evaluation.WordMispronunciation || w.Score < 80)
+			unclear = unclear || slices.ContainsFunc(w.Phonemes, func(p evaluation.Phoneme) bool { return p.Score < 75 || p.Heard != "" })
+			bad := slices.DeleteFunc(slices.Clone(w.Phonemes), func(p evaluation.Phoneme) bool { return p.Score >= 60 })
+			doubtful = doubtful || w.Score < 35 || len(bad) > 1
 		}
 	}
 	claims := []struct {
 		holds bool
 		words []string
 	}{
-		{weak == 0 && missing == 0 && s.Accuracy >= 85, []string{
+		{weak == 0 && missing == 0 && s.Accuracy >= 97 && !unclear, []string{
 			"very word was clear", "each word was clear", "all of your words", "every word clearly", "Everything was clear", "clear words",
 			"每个词都", "每个词我都听清", "所有的词都", "从头到尾都很清楚", "清楚又自然", "Excellent", "Wonderful", "太棒了", "真精彩",
 		}},
-		{missing == 0 && extra == 0, []string{"whole text, well", "heard every word", "leave out", "to the last word.", "都读完", "每个词我都听到", "没有漏", "读完整了"}},
+		{missing == 0 && extra == 0 && !doubtful, []string{"whole text, well", "heard every word", "leave out", "to the last word.", "都读完", "每个词我都听到", "没有漏", "读完整了"}},
 		{missing > 0, []string{"did not hear", "got lost", "could not find", "were missing", "stopped before the end", "only a part", "only some", "没有听到", "漏掉", "别忘了", "一部分", "其中一些"}},
 		{extra > 0, []string{"extra", "also heard", "were added", "was added", "还听到", "多了一个", "多了几个", "原文里没有"}},
 		{s.Fluency >= 85, []string{"smoothly, well", "flowed", "Nice and smooth", "steady flow", "很流畅", "接得很顺", "读得很顺", "整体很连贯"}},
@@ -287,6 +321,12 @@ func contradictions(e *evaluation.Evaluation, text string) []string {
 		{s.Prosody != nil && *s.Prosody < 50, []string{"one level", "melody", "rise and fall", "语调", "起伏"}},
 	}
 	var out []string
+	if advice := paceReports.ReplaceAllString(text, ""); slowerAdvice.MatchString(advice) && fasterAdvice.MatchString(advice) {
+		out = append(out, "the text advises both to be slower and to be faster")
+	}
+	if missing > 0 && strings.Contains(strings.ToLower(text), "excellent") {
+		out = append(out, "a reading with a missing word is called excellent")
+	}
 	for _, c := range claims {
 		for _, w := range c.words {
 			if !c.holds && strings.Contains(text, w) {
@@ -310,6 +350,9 @@ func present(e *evaluation.Evaluation, i feedback.Issue) bool {
 	case feedback.IssueWord:
 		return w.Error == evaluation.WordMispronunciation || w.Score < 80
 	case feedback.IssueReplaced:
+		if i.Count > 0 {
+			return w.Error == evaluation.WordOmission && has(evaluation.WordInsertion)
+		}
 		return w.Error == evaluation.WordMispronunciation && w.Score < 35
 	case feedback.IssueUnfinished:
 		return w.Error == evaluation.WordOmission && unread(e, i.Count)

@@ -19,7 +19,7 @@ var _ writer = english{}
 func (e english) praise() string {
 	w := e.word(e.plan.Praise.Word)
 	kind := e.plan.Praise.Kind
-	if e.plan.Category == evaluation.CategoryWord && (kind == feedback.PraisePerfect || kind == feedback.PraiseClear) {
+	if e.plan.Category == evaluation.CategoryWord && (kind == feedback.PraisePerfect || kind == feedback.PraiseClear || kind == feedback.PraiseWell) {
 		return e.praiseOneWord(kind)
 	}
 	switch kind {
@@ -29,6 +29,8 @@ func (e english) praise() string {
 	case feedback.PraiseClear:
 		return e.among("praise", "Every word was clear, well done.", "Good work: each word was clear.", "Nice: I could hear every word clearly.",
 			"Well done, all of your words were clear.")
+	case feedback.PraiseWell:
+		return e.among("praise", "Your reading came across well.", "Good work: your reading was easy to follow.", "Well read: that was easy to understand.")
 	case feedback.PraiseWord:
 		return e.among("praise", "Well done: "+w+" was very clear.", "I liked how you said "+w+": clear and easy to understand.",
 			"Good start: "+w+" came out clearly.", "You said "+w+" very clearly.")
@@ -55,6 +57,9 @@ func (e english) praise() string {
 }
 
 func (e english) praiseOneWord(k feedback.PraiseKind) string {
+	if k == feedback.PraiseWell {
+		return e.among("praise", "That came across well.", "Good work, that was easy to understand.")
+	}
 	if k == feedback.PraisePerfect {
 		return e.among("praise", "Excellent, that was very clear!", "Beautiful: every part of the word was clear.", "Great, that was easy to understand!")
 	}
@@ -69,6 +74,9 @@ func (e english) finding(i feedback.Issue) string {
 	case feedback.IssueWord:
 		return e.among("finding", capital(w)+" was not quite clear yet.", "The word to work on is "+w+".", "Let us give "+w+" some more care.")
 	case feedback.IssueReplaced:
+		if i.Count > 0 {
+			return e.among("finding", "Where the text has "+e.missing(i)+", I heard "+another(i.Count)+".", "In the place of "+e.missing(i)+", I heard "+another(i.Count)+".")
+		}
 		return e.among("finding", "Where the text has "+w+", I heard something quite different.", "I could not recognize "+w+" this time.", "What I heard for "+w+" was more like another word.")
 	case feedback.IssueUnfinished:
 		return e.among("finding", "I did not hear the end of the text, from "+w+" on.", "You stopped before the end: "+w+" and what follows were missing.", "The last part, from "+w+" on, got lost.")
@@ -139,12 +147,15 @@ func (e english) advice(i feedback.Issue) string {
 		}
 		return e.among("advice", ways...)
 	case feedback.IssueWord, feedback.IssueReplaced:
+		if i.Count > 0 {
+			return e.among("advice", "Let your eyes rest on each word before you say it.", "Look at the word, then say just what you see.")
+		}
 		if i.Syllables > 1 {
 			beats := number(i.Syllables) + " beats"
 			return e.among("advice", "It has "+beats+": clap each one slowly, then join them.", "Say its "+beats+" one by one, then the whole word.",
 				"Tap the table "+number(i.Syllables)+" times, once for each part of the word.")
 		}
-		return e.among("advice", "Say it slowly, sound by sound, then a little faster each time.", "Stretch it: hold each sound for a moment, then join them.")
+		return e.among("advice", "Say it sound by sound, then join the sounds.", "Stretch it: hold each sound for a moment, then join them.")
 	case feedback.IssueUnfinished:
 		return e.among("advice", "Keep recording until you have said the last word.", "Breathe in the middle, so that there is air left for the end.")
 	case feedback.IssueOmission:
@@ -152,7 +163,7 @@ func (e english) advice(i feedback.Issue) string {
 	case feedback.IssuePartial:
 		return e.among("advice", "Take a breath, start at the first word, and go on to the last.", "Move closer to the microphone and read to the end, at your own pace.")
 	case feedback.IssueInsertion:
-		return e.among("advice", "When you lose your place, wait quietly and go on from the next word.", "Look at the words ahead while you speak, and take your time.")
+		return e.among("advice", "When you lose your place, wait quietly and go on from the next word.", "Look at the words ahead while you speak.")
 	case feedback.IssuePause:
 		return e.among("advice", "Look ahead and join the words in small groups.", "Try to say these words together in one breath.")
 	case feedback.IssueSlow:
@@ -187,6 +198,9 @@ func (e english) second(i feedback.Issue, tip bool) string {
 		short := phones[i.Phone].en.short
 		return e.among("second", fmt.Sprintf("Next, %s: %s.", of, short), fmt.Sprintf("Also, for %s, %s.", of, short), fmt.Sprintf("One more thing, %s: %s.", of, short))
 	case feedback.IssueReplaced:
+		if i.Count > 0 {
+			return e.among("second", "Also, where the text has "+e.missing(i)+", I heard "+another(i.Count)+".")
+		}
 		return e.among("second", "Then say "+w+" again, slowly: I heard something quite different.", "I also could not recognize "+w+" yet.")
 	case feedback.IssueUnfinished:
 		return e.among("second", "I also did not hear the end, from "+w+" on.", "And the last part, from "+w+" on, got lost.")
@@ -202,7 +216,7 @@ func (e english) second(i feedback.Issue, tip bool) string {
 	case feedback.IssuePause:
 		return e.among("second", "Also, join "+w+" and "+e.word(i.More[0])+" without a long pause.", "Try not to stop between "+w+" and "+e.word(i.More[0])+".")
 	case feedback.IssueSlow:
-		return e.among("second", "You can also go a little faster.", "A little more speed will help too.")
+		return e.among("second", "The pace was quite slow, too: you can go a little faster.", "The reading was also quite slow: a little more speed will help.")
 	case feedback.IssueFast:
 		return e.among("second", "Slow down a little, too.", "Also, take a little more time.")
 	case feedback.IssueHesitant:
@@ -219,14 +233,17 @@ func (e english) insertion(i feedback.Issue) string {
 	switch {
 	case i.Filler && i.Count > 1:
 		return e.among("insertion", "I heard "+w+" and the like a few times: these extra sounds can go.", "There were some extra sounds like "+w+": a short silence is better.")
+	case i.Again && i.Count > feedback.MaxAgain:
+		return e.among("insertion", "I heard a few words twice in a row, from "+w+" on.", "From "+w+" on, a few words were said twice.")
+	case i.Again:
+		w = quote(said(i))
+		return e.among("insertion", "I heard "+w+" twice in a row; once is enough.", "You said "+w+" twice; once is enough.")
 	case i.Filler:
 		return e.among("insertion", "I heard an extra "+w+": a short silence is better.", "There was an extra "+w+"; when you think, just wait quietly.")
 	case i.Count > 1:
 		return e.among("insertion", "I heard some extra words that the text does not have.", "A few words were added to the text.")
 	case w == "":
 		return e.among("insertion", "I heard an extra word that the text does not have.", "One word was added to the text.")
-	case i.Again:
-		return e.among("insertion", "I heard "+w+" twice in a row; an extra word breaks the line.", "There was an extra "+w+": it was said twice.")
 	default:
 		return e.among("insertion", "I also heard "+w+", which the text does not have there.", "There was an extra "+w+" in your reading.")
 	}
@@ -377,6 +394,14 @@ func number(n int) string {
 		return words[n]
 	}
 	return "many"
+}
+
+// another says what was heard for n words.
+func another(n int) string {
+	if n == 1 {
+		return "another word"
+	}
+	return "other words"
 }
 
 func pronoun(n int) string {
