@@ -98,9 +98,12 @@ func (as Artifacts) Pending() bool {
 // DemoThreshold is the overall score from which [DemoAuto] makes no demo.
 const DemoThreshold = 90
 
+// fluentFrom is the fluency from which nothing is said about the flow of a reading.
+const fluentFrom = 80
+
 // planDemo decides whether a model reading is made and of what: the sentence when integrity is below 60, when two or more
-// words are wrong or when no word is below 80; the worst word otherwise. An omitted word counts as wrong and may be
-// the worst; an inserted one does not count.
+// words are wrong, when no word is below 80, or when all were accepted and it was the flow that fell short; the worst word otherwise. An
+// omitted word counts as wrong and may be the worst; an inserted one does not count. A word that is wrong is worse than one that is not.
 func planDemo(e *Evaluation) Artifact {
 	a := Artifact{Kind: DemoAudio, State: StateSkipped}
 	if e.Assessment == nil || e.DemoMode == DemoNever || (e.DemoMode != DemoAlways && e.Assessment.Scores.Overall >= DemoThreshold) {
@@ -115,15 +118,17 @@ func planDemo(e *Evaluation) Artifact {
 			continue
 		}
 		targets++
-		if w.Error != WordCorrect {
+		marked := w.Error != WordCorrect
+		if marked {
 			wrong++
 		}
-		if worst == nil || w.Score < worst.Score {
+		if worst == nil || marked && worst.Error == WordCorrect || marked == (worst.Error != WordCorrect) && w.Score < worst.Score {
 			worst = w
 		}
 	}
 	oneWord := targets == 1
-	single := worst != nil && worst.Score < 80 && wrong < 2 && e.Assessment.Scores.Integrity >= 60
+	halting := wrong == 0 && e.Assessment.Scores.Fluency < fluentFrom
+	single := worst != nil && worst.Score < 80 && wrong < 2 && !halting && e.Assessment.Scores.Integrity >= 60
 	if oneWord || single {
 		a.DemoType, a.Text = DemoWord, worst.Text
 	}

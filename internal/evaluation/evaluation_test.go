@@ -50,6 +50,25 @@ func TestPlanDemo(t *testing.T) {
 		{"always on perfect", scored(99, 100, evaluation.DemoAlways, word("I", 99, ok), word("see", 99, ok)), evaluation.DemoSentence, "I see"},
 		{"always on one perfect word", scored(99, 100, evaluation.DemoAlways, word("apple", 99, ok)), evaluation.DemoWord, "apple"},
 	}
+	for _, f := range []struct {
+		name    string
+		fluency int
+		words   []evaluation.Word
+		want    evaluation.DemoType
+		text    string
+	}{
+		{"slow, and no word wrong", 65, []evaluation.Word{word("go", 90, ok), word("to", 74, ok)}, evaluation.DemoSentence, "go to"},
+		{"fluent, and no word wrong", 95, []evaluation.Word{word("go", 90, ok), word("to", 74, ok)}, evaluation.DemoWord, "to"},
+		{"slow, and a word wrong", 65, []evaluation.Word{word("go", 59, bad), word("to", 50, ok)}, evaluation.DemoWord, "go"},
+		{"slow, one word", 65, []evaluation.Word{word("to", 74, ok)}, evaluation.DemoWord, "to"},
+	} {
+		e := scored(80, 100, evaluation.DemoAuto, f.words...)
+		e.Assessment.Scores.Fluency, e.Artifacts = f.fluency, nil
+		e.Plan()
+		if a := e.Artifacts.Get(evaluation.DemoAudio); a.DemoType != f.want || a.Text != f.text {
+			t.Errorf("%s: demo = %q %q, want %q %q", f.name, a.DemoType, a.Text, f.want, f.text)
+		}
+	}
 	for _, tt := range tests {
 		a := tt.e.Artifacts.Get(evaluation.DemoAudio)
 		if a.DemoType != tt.want || a.Text != tt.text {
