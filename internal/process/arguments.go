@@ -17,8 +17,9 @@ func arguments(name, does string, args []string, stdout, stderr io.Writer) (code
 	case len(args) == 0:
 		return 0, false
 	case len(args) == 1 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]):
-		_, _ = fmt.Fprintf(stdout, `%s %s. Run it without arguments; --version prints its version. Its settings come from the environment, under the
-names that .env.example lists. SIGINT or SIGTERM stops it when it has finished what it began; a second one ends it at
+		_, _ = fmt.Fprintf(stdout, `%s %s.
+Run it without arguments; --version prints its version. Its settings come from the environment, under the names that
+.env.example lists. SIGINT or SIGTERM stops it when it has finished what it began; a second one ends it at
 once. It exits with 0 when it was stopped, %d when it cannot run as it is set up, %d when its arguments are wrong,
 and 1 after any other failure.
 `, name, does, ExitSetup, exitUsage)
@@ -32,11 +33,12 @@ and 1 after any other failure.
 	}
 }
 
-// version is that of the source the program was built from, as the go command recorded it.
+// version is that of the source the program was built from, as the go command recorded it: "(devel)" where it was told to look at no
+// repository.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "of unknown version"
 	}
-	return info.Main.Version
+	return info.Main.Version + " built with " + info.GoVersion
 }

@@ -63,7 +63,7 @@ func Main[S Settings](
 // instead of twice: some ten megabytes for a tenth of its computing (measured by `make bench`). GOGC, when it is set, decides instead.
 func CollectLess() {
 	const percent = 400
-	if os.Getenv("GOGC") == "" {
+	if os.Getenv("GOGC") == "" { //nolint:forbidigo // it is a setting of Go's, not of ours
 		debug.SetGCPercent(percent)
 	}
 }

@@ -114,7 +114,7 @@ func TestMainAnswersItsArguments(t *testing.T) {
 		code              int
 		wantOut, wantErrs string // parts of them; empty: nothing at all
 	}{
-		{[]string{"--help"}, 0, "worker-test runs the test. Run it without arguments", ""},
+		{[]string{"--help"}, 0, "worker-test runs the test.\nRun it without arguments", ""},
 		{[]string{"-h"}, 0, ".env.example", ""},
 		{[]string{"help"}, 0, "78 when it cannot run as it is set up", ""},
 		{[]string{"--version"}, 0, "worker-test ", ""},

@@ -59,14 +59,22 @@ func (r recipe) characters() int {
 	return n
 }
 
+// provider names who speaks a language.
+func (m maker) provider(language string) string {
+	if v, ok := m.voice.(interface{ Provider(language string) string }); ok {
+		return v.Provider(language)
+	}
+	return m.voice.Name()
+}
+
 // voiceOf names the voice that speaks for a job: the one for the language, or the one that a replay asks for.
 func (m maker) voiceOf(j pipeline.Job, language string) (string, error) {
 	voice, err := m.voice.Voice(language)
 	if err != nil || j.Replay == nil {
 		return voice, err
 	}
-	if p := j.Replay.Provider; p != "" && p != m.voice.Name() {
-		return "", fmt.Errorf("%w: this worker speaks with %s, not with %s", ErrNotInstalled, m.voice.Name(), p)
+	if p := j.Replay.Provider; p != "" && p != m.voice.Name() && p != m.provider(language) {
+		return "", fmt.Errorf("%w: this worker speaks %s with %s, not with %s", ErrNotInstalled, language, m.provider(language), p)
 	}
 	if j.Replay.Model != "" {
 		voice = j.Replay.Model

@@ -167,7 +167,7 @@ func (s *Stage) second(ctx context.Context, j pipeline.Job, language, voice stri
 
 func (s *Stage) recipe(say script, language, voice string) recipe {
 	return recipe{
-		Parts: say.parts, Twice: say.twice, Language: language, Voice: voice, Title: say.title, Provider: s.maker.voice.Name(), Encoder: audio.EncoderVersion,
+		Parts: say.parts, Twice: say.twice, Language: language, Voice: voice, Title: say.title, Provider: s.maker.provider(language), Encoder: audio.EncoderVersion,
 	}
 }
 
@@ -177,5 +177,5 @@ func (s *Stage) Fallback(_ context.Context, j pipeline.Job, cause error) (pipeli
 	if j.Evaluation != nil {
 		language = s.language(j.Evaluation)
 	}
-	return failed(s.kind, s.maker.voice.Name(), language, s.excuse, cause), nil
+	return failed(s.kind, s.maker.provider(language), language, s.excuse, cause), nil
 }

@@ -22,7 +22,8 @@ const MaxCharacters = 1000
 
 // Synthesizer speaks. It must be safe for concurrent use.
 type Synthesizer interface {
-	// Name is the provider's name as clients see it, "flite".
+	// Name is the provider's name as clients see it, "flite". One that has others speak some languages also has a method
+	// Provider(language string) string, which names who speaks that one.
 	Name() string
 	// Voice names the voice that speaks a language. The error wraps ErrNoVoice when there is none.
 	Voice(language string) (string, error)

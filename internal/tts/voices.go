@@ -20,8 +20,16 @@ var _ Synthesizer = (*Voices)(nil)
 // NewVoices makes Voices. chinese may be nil: then there is no voice for Chinese.
 func NewVoices(english, chinese Synthesizer) *Voices { return &Voices{english, chinese} }
 
-// Name implements [Synthesizer]: it is that of the English voice.
+// Name implements [Synthesizer]: it is that of the English voice, which speaks in every language.
 func (v *Voices) Name() string { return v.english.Name() }
+
+// Provider names who speaks a language: for Chinese both voices' providers, "espeak-ng+flite", in the order of the voices.
+func (v *Voices) Provider(language string) string {
+	if v.chinese == nil || !isChinese(language) {
+		return v.english.Name()
+	}
+	return v.chinese.Name() + "+" + v.english.Name()
+}
 
 // Voice implements [Synthesizer]. For Chinese it names both voices, "cmn-latn-pinyin+rms".
 func (v *Voices) Voice(language string) (string, error) {

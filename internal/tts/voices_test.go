@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"oktalk/internal/audio"
+	"oktalk/internal/evaluation"
+	"oktalk/internal/pipeline"
 	"oktalk/internal/provider/espeak"
 	"oktalk/internal/provider/flite"
 	"oktalk/internal/tts"
@@ -91,6 +93,35 @@ func TestVoicesWithoutChinese(t *testing.T) {
 	}
 	if _, err := tts.NewVoices(english, &mandarin{}).Speak(t.Context(), tts.Request{Text: "，", Language: "zh-CN", Voice: "mei+nova", Speed: 1}); !errors.Is(err, tts.ErrUnspeakable) {
 		t.Errorf("marks alone: %v", err)
+	}
+}
+
+// TestProviderOfALanguage records who spoke: of a Chinese text both voices' providers.
+func TestProviderOfALanguage(t *testing.T) {
+	t.Parallel()
+	english, han := &voice{}, &mandarin{voice{name: "mandarin"}}
+	mixed := "mandarin+" + english.Name()
+	for _, tt := range []struct {
+		language, replay, want string
+		chinese                tts.Synthesizer
+		permanent              bool
+	}{
+		{language: "zh-CN", chinese: han, want: mixed},
+		{language: "zh-CN", chinese: han, want: mixed, replay: english.Name()},
+		{language: "zh-CN", chinese: han, want: mixed, replay: mixed},
+		{language: "en", chinese: han, want: english.Name()},
+		{language: "en", chinese: han, replay: mixed, permanent: true},
+		{language: "zh-CN", want: english.Name()}, // it fails
+	} {
+		j := job("eval_1", "读“think”", evaluation.DemoWord, "apples")
+		j.Evaluation.FeedbackLanguage = tt.language
+		if tt.replay != "" {
+			j.Replay = &pipeline.Replay{ID: "replay_1", Provider: tt.replay}
+		}
+		r, err := speech(t, config, tts.NewVoices(english, tt.chinese), encoder{}, &store{}).Handle(t.Context(), j)
+		if _, permanent := errors.AsType[*pipeline.PermanentError](err); permanent != tt.permanent || !tt.permanent && (r.Provider != tt.want || r.Artifact.Provider != tt.want) {
+			t.Errorf("%+v: Handle = %q and %q, %v", tt, r.Provider, r.Artifact.Provider, err)
+		}
 	}
 }
 
