@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 const (
 	weakPhone       = 60  // a phone below it is a finding in a word that was marked
 	doubtfulPhone   = 40  // and in a word that was accepted
+	likelyHeard     = 0.5 // confidence from which another sound is named: more likely than not
 	lostWord        = 35  // a marked word below it, with two weak sounds or more, is an issue as a whole
 	clearScore      = 85  // a word or phone from here on may be praised
 	acceptedWord    = 80  // every word at least this good: the reading came across well
@@ -285,7 +287,7 @@ func finding(w word, p evaluation.Phoneme) (heard string, ok bool) {
 	if !isPhone(p.ARPAbet) {
 		return "", false
 	}
-	if isPhone(p.Heard) && p.Heard != p.ARPAbet && isVowel(p.Heard) == isVowel(p.ARPAbet) {
+	if isPhone(p.Heard) && p.Heard != p.ARPAbet && isVowel(p.Heard) == isVowel(p.ARPAbet) && (p.Confidence == 0 || p.Confidence >= likelyHeard) {
 		heard = p.Heard
 	}
 	if w.Error == evaluation.WordMispronunciation {
@@ -297,8 +299,11 @@ func finding(w word, p evaluation.Phoneme) (heard string, ok bool) {
 func (r *reading) sound(w word, i int, heard string) Issue {
 	p := w.Phonemes[i]
 	confidence := 1000
-	if heard == "" {
+	switch {
+	case heard == "":
 		confidence = 750
+	case p.Confidence > 0:
+		confidence = 750 + 250*int(math.Round(100*p.Confidence))/100
 	}
 	if w.Error == evaluation.WordCorrect {
 		confidence /= 2

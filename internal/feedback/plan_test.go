@@ -35,6 +35,12 @@ func said(text string, score int, sounds string) evaluation.Word {
 	return w
 }
 
+// unsure sets how sure it is that the first sound was another one.
+func unsure(w evaluation.Word, confidence float64) evaluation.Word {
+	w.Phonemes[0].Confidence = confidence
+	return w
+}
+
 func omitted(text string) evaluation.Word {
 	return evaluation.Word{Text: text, Error: evaluation.WordOmission}
 }
@@ -99,6 +105,16 @@ func TestPlanIssues(t *testing.T) {
 		"a sound heard as another": {
 			evaluation: scored(90, said("I", 96, "AY"), like, said("apples", 58, "AE>EH:41 P AH L Z")),
 			want:       []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("apples", 3), Phone: "AE", Heard: "EH", Place: feedback.PlaceStart}},
+			next:       feedback.NextContrast,
+		},
+		"a sound that was hardly heard as another": {
+			evaluation: scored(90, like, unsure(said("think", 60, "TH>S:30 IH NG K"), 0.48)),
+			want:       []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("think", 2), Phone: "TH", Place: feedback.PlaceStart}},
+			next:       feedback.NextWord,
+		},
+		"of two sounds the one that is surer": {
+			evaluation: scored(90, unsure(said("red", 60, "R>L:40 EH D"), 0.5), unsure(said("light", 60, "L>R:40 AY T"), 0.9), like),
+			want:       []feedback.Issue{{Kind: feedback.IssueSound, Word: ref("light", 2), Phone: "L", Heard: "R", Place: feedback.PlaceStart}},
 			next:       feedback.NextContrast,
 		},
 		"a sound that was not clear": {

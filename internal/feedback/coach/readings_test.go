@@ -180,7 +180,8 @@ func (r spoken) speak(t *testing.T) audio.Clip {
 	return audio.Join(edge, c, edge)
 }
 
-// format writes a reading: how it was made, target text, scores, and a line for each word with its sounds, wanted>heard:score/ms.
+// format writes a reading: how it was made, target text, scores, and a line for each word with its sounds, wanted>heard:score/ms/confidence, without the
+// last where none was heard.
 func format(r spoken, a *evaluation.Assessment) string {
 	var b strings.Builder
 	s := a.Scores
@@ -190,6 +191,9 @@ func format(r spoken, a *evaluation.Assessment) string {
 		fmt.Fprintf(&b, "%q %s %d %t %d %d", w.Text, w.Error, w.Score, w.Approximate, w.Offset.Milliseconds(), w.Duration.Milliseconds())
 		for _, p := range w.Phonemes {
 			fmt.Fprintf(&b, " %s>%s:%d/%d", p.ARPAbet, p.Heard, p.Score, p.Duration.Milliseconds())
+			if p.Heard != "" {
+				fmt.Fprintf(&b, "/%g", p.Confidence)
+			}
 		}
 		b.WriteByte('\n')
 	}
@@ -234,7 +238,11 @@ func parse(t testing.TB, lines []string) *evaluation.Evaluation {
 			var p evaluation.Phoneme
 			var ms int64
 			p.ARPAbet, p.Heard, _ = strings.Cut(sounds, ">")
-			scan(t, rest, "%d/%d", &p.Score, &ms)
+			if p.Heard == "" {
+				scan(t, rest, "%d/%d", &p.Score, &ms)
+			} else {
+				scan(t, rest, "%d/%d/%g", &p.Score, &ms, &p.Confidence)
+			}
 			p.Duration = time.Duration(ms) * time.Millisecond
 			w.Phonemes = append(w.Phonemes, p)
 		}
