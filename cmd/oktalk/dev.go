@@ -34,6 +34,7 @@ type devFlags struct {
 
 func newDevCommand(getenv func(string) string) *cobra.Command {
 	var flags devFlags
+	var where bool
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run everything on this machine: servers, API and workers",
@@ -48,9 +49,17 @@ Servers named by DATABASE_URL, REDIS_URL or S3_ENDPOINT (with AWS_ACCESS_KEY_ID 
 AWS_SECRET_ACCESS_KEY) are used instead of private ones.`,
 		Example: `  oktalk dev
   oktalk dev --api-addr 127.0.0.1:8081
-  oktalk dev --replicas api=2,worker-tts=4`,
+  oktalk dev --replicas api=2,worker-tts=4
+  oktalk dev --where`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if where {
+				dirs, err := devstack.DataDirs(flags.stateDir)
+				for _, dir := range dirs {
+					_, _ = fmt.Fprintln(cmd.OutOrStdout(), dir)
+				}
+				return err
+			}
 			if flags.apiAddr == "" {
 				flags.apiAddr = getenv("API_ADDR")
 			}
@@ -63,6 +72,7 @@ AWS_SECRET_ACCESS_KEY) are used instead of private ones.`,
 	cmd.Flags().StringVar(&flags.stateDir, "state-dir", ".oktalk", "folder for data, ports and the demo key")
 	cmd.Flags().StringVar(&flags.postgresDir, "postgres-dir", "", "folder for PostgreSQL's data (default: in the state folder; as root in /var/lib/oktalk)")
 	cmd.Flags().StringVar(&flags.apiAddr, "api-addr", "", "address of the API (default: API_ADDR, or 127.0.0.1:8080)")
+	cmd.Flags().BoolVar(&where, "where", false, "print the folders that hold its data, one a line, and start nothing")
 	cmd.Flags().StringToIntVar(&flags.replicas, "replicas", nil, "processes of a kind, as in api=2,worker-tts=4 (default: one each)")
 	return cmd
 }

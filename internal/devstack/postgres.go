@@ -110,15 +110,18 @@ func postgresUser() (*User, error) {
 
 // postgresDir is where the cluster lives. User postgres cannot enter a checkout in /root, so as root it is elsewhere.
 func postgresDir(cfg Config, owner *User) string {
-	switch {
-	case cfg.PostgresDir != "":
+	if cfg.PostgresDir != "" {
 		return cfg.PostgresDir
-	case owner == nil:
-		return cfg.State.Path("postgres")
-	default:
-		sum := sha256.Sum256([]byte(cfg.State.Dir()))
-		return "/var/lib/oktalk/dev-" + hex.EncodeToString(sum[:6])
 	}
+	return defaultPostgresDir(cfg.State.Dir(), owner != nil)
+}
+
+func defaultPostgresDir(state string, asRoot bool) string {
+	if !asRoot {
+		return filepath.Join(state, "postgres")
+	}
+	sum := sha256.Sum256([]byte(state))
+	return "/var/lib/oktalk/dev-" + hex.EncodeToString(sum[:6])
 }
 
 // claimDir makes the folder for the state with this id. As root it lies outside the state folder; when that was removed to

@@ -72,6 +72,28 @@ func OpenState(dir string) (*State, error) {
 	return s, nil
 }
 
+// DataDirs are the folders there are of a stack whose state folder is dir: that one and, as root, PostgreSQL's, unless [Config] named
+// another. Nothing is made or locked; there are none before the first start.
+func DataDirs(dir string) ([]string, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	dirs := []string{dir}
+	if postgres := defaultPostgresDir(dir, os.Geteuid() == 0); filepath.Dir(postgres) != dir {
+		if _, err := os.Stat(postgres); err == nil {
+			dirs = append(dirs, postgres)
+		}
+	}
+	return dirs, nil
+}
+
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
