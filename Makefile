@@ -24,9 +24,9 @@ run: export DEV_REPLICAS := $(REPLICAS)
 run: setup build ## run everything on this machine until Ctrl-C (API_ADDR=127.0.0.1:8081 REPLICAS=api=2,worker-tts=4)
 	@exec bin/oktalk dev $${DEV_REPLICAS:+--replicas "$$DEV_REPLICAS"}
 
-# The values reach the shell as variables, so that quotes in them are harmless.
-demo: export DEMO_AUDIO := $(AUDIO)
-demo: export DEMO_TEXT := $(TEXT)
+# The values reach the shell as variables, and make does not expand them, so that quotes and dollars in them are harmless.
+demo: export DEMO_AUDIO := $(value AUDIO)
+demo: export DEMO_TEXT := $(value TEXT)
 demo: bin/oktalk ## post a recording to a running stack and follow it (AUDIO=me.wav TEXT="I like apples")
 	@bin/oktalk demo $${DEMO_AUDIO:+--audio "$$DEMO_AUDIO"} $${DEMO_TEXT:+--text "$$DEMO_TEXT"}
 
@@ -80,7 +80,8 @@ verify: lint ## fail when something generated is stale or does not build for mac
 	@for m in $(modules); do (cd $$m && $(GO) mod tidy -diff) || { echo "go.mod in $$m is stale: run 'go mod tidy' there"; exit 1; }; done
 	@for m in . bench; do (cd $$m && GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...) || exit 1; done
 
-clean: ## remove the built programs; tools and data stay (data of make run: rm -rf .oktalk)
+clean: ## remove the built programs; tools and data stay (it prints where the data of make run are)
+	@[ ! -x bin/oktalk ] || bin/oktalk dev --where | sed "s/^/data of make run stay in /"
 	@rm -f $(patsubst cmd/%,bin/%,$(wildcard cmd/*))
 
 # Tools are built when they are missing or their go.mod changed. That takes about two minutes each, once.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -281,5 +282,46 @@ func TestProgressOnATerminal(t *testing.T) {
 	s.progress(waiting.View())
 	if got, want := b.String(), fmt.Sprintf("\r\x1b[K[%s%s]  40 %%  feedback\r\x1b[K[%s] 100 %%  completed\ndone\n", strings.Repeat("█", 12), strings.Repeat("░", 18), strings.Repeat("█", 30)); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "feedback (waiting for s3)") {
 		t.Errorf("terminal shows %q, want %q", got, want)
+	}
+}
+
+// TestMakeDemoPassesTextAsItIs runs make with a stand-in for this program, which prints its arguments.
+func TestMakeDemoPassesTextAsItIs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rules, err := filepath.Abs("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bin", "oktalk"), []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const text, recording = `It's "$5", not $$HOME or $(shell echo more)`, `my $1 voice.wav`
+	cmd := exec.CommandContext(t.Context(), "make", "--silent", "--no-print-directory", "-f", rules, "GO=true", "demo", "AUDIO="+recording, "TEXT="+text)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "MAKEFLAGS=") // of a make that runs the tests
+	out, err := cmd.CombinedOutput()
+	if want := "demo\n--audio\n" + recording + "\n--text\n" + text + "\n"; err != nil || string(out) != want {
+		t.Errorf("make demo = %v, runs oktalk with %q, want %q", err, out, want)
+	}
+}
+
+// TestDevTellsWhereItsDataAre starts nothing and makes nothing.
+func TestDevTellsWhereItsDataAre(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	if out, _, err := tool(t, nil, "dev", "--where", "--state-dir", dir); err != nil || out != "" {
+		t.Errorf("before the first start: %q, %v, want nothing", out, err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("it made the state folder")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := tool(t, nil, "dev", "--where", "--state-dir", dir); err != nil || !strings.HasSuffix(out, "/state\n") {
+		t.Errorf("with a state folder: %q, %v, want its path", out, err)
 	}
 }
