@@ -185,7 +185,7 @@ func (r *reading) sounds() []Issue {
 func (r *reading) whole(w word) Issue {
 	bad := 0
 	for _, p := range w.Phonemes {
-		if p.Score < doubtfulPhone || p.Heard != "" && p.Heard != p.ARPAbet && p.Score < weakPhone {
+		if p.Score <= doubtfulPhone || p.Heard != "" && p.Heard != p.ARPAbet && p.Score < weakPhone {
 			bad++
 		}
 	}

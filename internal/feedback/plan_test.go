@@ -226,6 +226,11 @@ func TestPlanIssues(t *testing.T) {
 			want:       []feedback.Issue{{Kind: feedback.IssueReplaced, Word: ref("Tuesday", 2), Syllables: 2}},
 			next:       feedback.NextWord,
 		},
+		"another word was heard, whose sounds were taken for doubtful": {
+			evaluation: scored(90, like, said("kitchen", 24, "K:35 IH:0 CH:24 AH:40 N")),
+			want:       []feedback.Issue{{Kind: feedback.IssueReplaced, Word: ref("kitchen", 2), Syllables: 2}},
+			next:       feedback.NextWord,
+		},
 		"several sounds of a word": {
 			evaluation: scored(90, like, said("beautiful", 50, "B Y>AY:10 UW>AH:10 T AH>ER:10 F AH L")),
 			want:       []feedback.Issue{{Kind: feedback.IssueWord, Word: ref("beautiful", 2), Syllables: 3}},
