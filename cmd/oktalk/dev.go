@@ -347,7 +347,13 @@ func (d *dev) stop(force context.Context) {
 	}
 	d.stopAll(force, children)
 	d.stopAll(force, servers)
-	d.say("stopped; the data stays in " + d.flags.stateDir)
+	dirs := []string{d.flags.stateDir}
+	if d.flags.postgresDir != "" {
+		dirs = append(dirs, d.flags.postgresDir)
+	} else if all, err := devstack.DataDirs(d.flags.stateDir); err == nil && len(all) > 1 {
+		dirs = append(dirs, all[1:]...)
+	}
+	d.say("stopped; the data stays in " + strings.Join(dirs, " and "))
 }
 
 // stopAll stops processes side by side.
