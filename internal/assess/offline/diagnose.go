@@ -76,9 +76,29 @@ type finding struct {
 // nativeOdds is added to the log odds of substitutes that are typical of the learner's first language: twice the odds.
 const nativeOdds = math.Ln2
 
+// A reading of fewer than shortPhones phones tells little about the voice, and the median of so few is no measure: a sound must be surer to
+// be heard then, by shortOdds. Measured on 40 words, read in two rates by four flite voices: of 320 right readings 30 were called wrong
+// without.
+const (
+	shortPhones = 10
+	shortOdds   = 1.5
+)
+
+// limit is the log odds from which a sound counts as heard in a reading.
+func (w *worker) limit(r *reading) float64 {
+	phones := 0
+	for i := range r.words {
+		phones += len(r.words[i].phones)
+	}
+	if phones < shortPhones {
+		return w.diagnosis.Limit + shortOdds
+	}
+	return w.diagnosis.Limit
+}
+
 // diagnose decides for each phone whether another sound was heard.
 func (w *worker) diagnose(r *reading, background float64, language string) {
-	s := w.substitutes[language]
+	s, limit := w.substitutes[language], w.limit(r)
 	w.examine(r, background, &s, func(_ int, p *spokenPhone, cs []Candidate) {
 		name, most := w.model.Name(p.phone), math.Inf(-1)
 		for i := range cs {
@@ -86,7 +106,7 @@ func (w *worker) diagnose(r *reading, background float64, language string) {
 			if q, ok := w.model.Phone(cs[i].ARPAbet); ok && s.typical[[2]acoustic.Phone{p.phone, q}] {
 				odds += nativeOdds
 			}
-			if odds > most && odds >= w.diagnosis.Limit {
+			if odds > most && odds >= limit {
 				most, p.finding = odds, finding{cs[i].ARPAbet, math.Round(100/(1+math.Exp(-odds))) / 100}
 			}
 		}

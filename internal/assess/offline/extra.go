@@ -114,7 +114,7 @@ func (w *worker) checkExtras(r *reading, scores []float32) {
 			return vowels < extraVowel || sounds < extraSounds
 		case len(e.phones) == 0: // "uh" and "um"
 			vowels, _ := r.soundsIn(w.model, e.span)
-			return vowels < extraVowel
+			return vowels < extraVowel || len(r.words) == 1 && r.words[0].touches(e.span) // its own vowel, drawn out
 		default:
 			return r.squeezedBefore(e.start)
 		}
@@ -144,6 +144,9 @@ func (r *reading) soundsIn(m *acoustic.Model, within span) (vowels, sounds int) 
 	}
 	return vowels, sounds
 }
+
+// touches reports whether nothing lies between a word and a span.
+func (w *spokenWord) touches(s span) bool { return w.span().start == s.end || w.span().end == s.start }
 
 // squeezedBefore reports whether a word that ends in a frame has hardly room for its phones.
 func (r *reading) squeezedBefore(end int) bool {
