@@ -31,6 +31,7 @@ func (s *stores) do(what, id string) error {
 func (s *stores) Replays(context.Context, string) ([]string, error) {
 	return []string{"replay_1"}, nil
 }
+
 func (s *stores) Erase(_ context.Context, id string) error            { return s.do("postgres", id) }
 func (s *stores) DeletePrefix(_ context.Context, prefix string) error { return s.do("s3", prefix) }
 func (s *stores) Remove(_ context.Context, ids []string) error        { return s.do("redis", ids[0]) }
