@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -65,7 +66,11 @@ func (in *installation) settle(t *testing.T, stage evaluation.StageName, a evalu
 	jobs := postgres.NewJobs(in.db)
 	j, err := jobs.Begin(t.Context(), entries[0], "worker-1", func(context.Context, string) (bool, error) { return false, nil })
 	if err == nil {
-		err = jobs.Settle(t.Context(), j, pipeline.Result{Artifact: a, Provider: "offline", PromptVersion: "v1"}, o, nil)
+		var cause error
+		if o == pipeline.OutcomeFailed {
+			cause = errors.New("the voice broke")
+		}
+		err = jobs.Settle(t.Context(), j, pipeline.Result{Artifact: a, Provider: "offline", PromptVersion: "v1"}, o, cause)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +125,7 @@ func TestOperations(t *testing.T) {
 	in.refuses(t, "not completed", "dead", "retry", in.demo)
 	in.wants(t, []string{"dead", "drop", in.demo, "--why", "never mind"}, "is dropped")
 
-	in.refuses(t, "it has slt, rms", "replay", "speech", "--since", "1h", "--voice", "robot", "--why", "x")
+	in.refuses(t, "it has rms, slt", "replay", "speech", "--since", "1h", "--voice", "robot", "--why", "x")
 	in.refuses(t, "say why", "replay", "speech", "--since", "1h")
 	in.refuses(t, "There is no stage", "entries", "sing")
 	in.refuses(t, "There is no stage", "stages", "pause", "sing")
