@@ -20,7 +20,7 @@ func TestStoppingNodeServesOn(t *testing.T) {
 	s := start(t, false)
 	addr := freeAddr(t)
 	url := "http://" + addr
-	node := s.launch(t, "api", url+"/readyz", "API_ADDR="+addr, "METRICS_ADDR=off", "API_STOP_DELAY=15s", "STAGES=")
+	node := s.launch(t, "api", url+"/readyz", "API_ADDR="+addr, "METRICS_ADDR=off", "API_STOP_DELAY=6s", "STAGES=")
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); node.Stop(context.Background()) }()
 	testkit.WaitFor(t, time.Minute, "/readyz to say that it is stopping", func() bool { return strings.Contains(body(t, url+"/readyz"), `"stopping"`) })
