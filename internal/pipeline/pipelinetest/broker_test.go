@@ -20,6 +20,6 @@ func (s stage) Dead(*testing.T) []pipelinetest.Dead           { return s.Broker.
 
 func TestBroker(t *testing.T) {
 	t.Parallel()
-	timing := pipelinetest.Timing{Lease: 400 * time.Millisecond, Beat: 100 * time.Millisecond, Block: 200 * time.Millisecond}
+	timing := pipelinetest.Timing{Lease: 1200 * time.Millisecond, Beat: 100 * time.Millisecond, Block: 200 * time.Millisecond}
 	pipelinetest.RunSource(t, timing, true, func(*testing.T) pipelinetest.Stage { return stage{pipelinetest.NewBroker(timing)} })
 }
