@@ -66,7 +66,6 @@ func (r *reading) settleRestarts() {
 			}
 		}
 	}
-	slices.SortFunc(r.extras, func(a, b extra) int { return a.start - b.start })
 }
 
 // addExtra adds a piece of speech that is not in the text, to the one before it if they touch.
@@ -119,6 +118,7 @@ func (w *worker) checkExtras(r *reading, scores []float32) {
 			return r.squeezedBefore(e.start)
 		}
 	})
+	slices.SortFunc(r.extras, func(a, b extra) int { return a.start - b.start })
 }
 
 // meanRatio measures phones and gives their mean goodness; 0 for none.
