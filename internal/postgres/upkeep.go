@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"oktalk/internal/evaluation"
+	"oktalk/internal/pause"
 	"oktalk/internal/pipeline"
 )
 
@@ -41,7 +42,7 @@ func (s *Upkeep) Lead(ctx context.Context, fn func(ctx context.Context) error) e
 			s.db.log.Warn("housekeeping pauses", "err", err)
 		}
 		away = err != nil
-		pause(ctx, leadEvery)
+		pause.For(ctx, leadEvery)
 	}
 	return nil
 }
@@ -64,7 +65,7 @@ func (s *Upkeep) lead(ctx context.Context, fn func(ctx context.Context) error) e
 		if ok {
 			return s.hold(ctx, conn, fn)
 		}
-		if !pause(ctx, leadEvery) {
+		if !pause.For(ctx, leadEvery) {
 			return nil
 		}
 	}
@@ -77,7 +78,7 @@ func (s *Upkeep) hold(ctx context.Context, conn *pgx.Conn, fn func(ctx context.C
 	watch := make(chan struct{})
 	go func() {
 		defer close(watch)
-		for pause(leading, leadPing) {
+		for pause.For(leading, leadPing) {
 			if _, err := ask(leading, conn, `SELECT true`); err != nil {
 				stop(err)
 			}
@@ -104,18 +105,6 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leadPatience)
 	defer cancel()
 	_ = conn.Close(ctx) // the server frees the lock when the connection is gone, however it went
-}
-
-// pause waits for d; it reports false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 // Generations returns the generation of each stage that has a stream: what the marker in Redis must equal. Stages that are new get
