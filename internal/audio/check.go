@@ -2,6 +2,7 @@ package audio
 
 import (
 	"fmt"
+	"sync"
 
 	"oktalk/internal/evaluation"
 )
@@ -38,18 +39,19 @@ func Check(c Clip) error {
 		return err
 	}
 	s := measure(c.Resample(Rate))
+	voice := sync.OnceValue(s.voice)
 	steady := s.swing() < steadySwing
 	switch {
 	case s.peak < silentLevel:
 		return evaluation.Refuse("no-speech", "The recording is silent. Check that the right microphone is chosen and not muted, and record again.")
-	case steady && (s.voice < noiseVoice || s.tone < pureTone):
+	case steady && (voice() < noiseVoice || s.tone() < pureTone):
 		return evaluation.Refuse("no-speech", "No speech was heard in the recording. Check the microphone and read the text aloud.")
 	case s.level < quietLevel:
 		return evaluation.Refuse("too-quiet", fmt.Sprintf("The recording is too quiet: speech is at %.0f dB, and at least %.0f dB are needed. "+
 			"Move closer to the microphone or raise its level, and record again.", s.level, quietLevel))
-	case s.clipped > maxClipped:
+	case s.clipped() > maxClipped:
 		return evaluation.Refuse("clipped", "The recording is distorted because it is too loud. Move away from the microphone or lower its level, and record again.")
-	case s.swing() < noisySwing && s.voice < cleanVoice:
+	case s.swing() < noisySwing && voice() < cleanVoice:
 		return evaluation.Refuse("too-noisy", "There is too much noise in the recording. Find a quieter place or move closer to the microphone, and record again.")
 	}
 	return nil

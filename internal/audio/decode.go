@@ -95,7 +95,7 @@ func (d *Decoder) wav(ctx context.Context, data []byte) (Clip, error) {
 	if err := checkDuration(duration(w.frames(), w.rate)); err != nil { // before memory is spent on it
 		return Clip{}, err
 	}
-	return toClip(Rate, resample(w.mono(), w.rate, Rate)), nil
+	return w.clip(Rate), nil
 }
 
 // readers names, for each format, the one demuxer that ffmpeg is told to use and the decoders it may.

@@ -5,18 +5,20 @@ import (
 	"slices"
 )
 
-// signal is what the gate knows about a recording. Levels are in dB below full scale, of 20 ms each.
+// signal is what the gate knows about a recording. Levels are in dB below full scale, of 20 ms each. The rest is computed when it is asked
+// for: most recordings are judged by their levels alone.
 type signal struct {
-	peak    float64 // of the loudest frames
-	level   float64 // mean power of the frames within 20 dB of the loudest: of the speech, if there is any
-	floor   float64 // of the quietest frames
-	voice   float64 // periodicity of the most periodic loud frames, 0 to 1
-	clipped float64 // part of the loud samples that stand at the ceiling
-	tone    float64 // part of the power that two samples do not predict of the next; a pure tone leaves none
+	peak  float64 // of the loudest frames
+	level float64 // mean power of the frames within 20 dB of the loudest: of the speech, if there is any
+	floor float64 // of the quietest frames
+
+	samples  []int16   // as recorded
+	filtered []float32 // without offset and hum
+	levels   []float64 // of every frame
 }
 
 // swing is how far the loudest frames stand out from the quietest, in dB.
-func (s signal) swing() float64 { return s.peak - s.floor }
+func (s *signal) swing() float64 { return s.peak - s.floor }
 
 const (
 	frameHop  = Rate / 50 // 20 ms
@@ -28,21 +30,18 @@ const (
 )
 
 // measure looks at a clip at [Rate] of at least one frame.
-func measure(c Clip) signal {
-	x := floats(c.Samples)
-	s := signal{clipped: clippedPart(x)}
-	highPass(x)
-	levels := frameLevels(x)
-	sorted := slices.Sorted(slices.Values(levels))
+func measure(c Clip) *signal {
+	s := &signal{samples: c.Samples}
+	s.filtered, s.levels = highPass(c.Samples)
+	sorted := slices.Sorted(slices.Values(s.levels))
 	s.peak, s.floor = highest(sorted, 0.05, loudestFrames), sorted[len(sorted)/10]
 	var powers []float64
-	for _, l := range levels {
+	for _, l := range s.levels {
 		if l >= s.peak-20 {
 			powers = append(powers, math.Pow(10, l/10))
 		}
 	}
 	s.level = 10 * math.Log10(mean(powers))
-	s.voice, s.tone = voicing(x, levels, s.peak-15), unpredicted(x)
 	return s
 }
 
@@ -52,43 +51,52 @@ func highest(sorted []float64, part float64, n int) float64 {
 }
 
 // highPass removes a constant offset and the hum of mains: fourth-order Butterworth at 100 Hz, which takes 24 dB off 50 Hz and
-// leaves every voice its harmonics.
-func highPass(x []float32) {
-	out := make([]float64, len(x))
-	offset := 0.0
-	for _, v := range x {
-		offset += float64(v)
+// leaves every voice its harmonics. It also gives the level of every 20 ms of what is left. Both halves of the filter, direct form II
+// transposed, go through the samples together, so that the processor can work on one while it waits for the other.
+func highPass(samples []int16) (filtered []float32, levels []float64) {
+	sum := 0
+	for _, v := range samples {
+		sum += int(v)
 	}
-	offset /= float64(max(1, len(x)))
-	for i, v := range x {
-		out[i] = float64(v) - offset // taken off first, so that the filter does not ring at the start
-	}
+	offset := float64(sum) / float64(max(1, len(samples))) // taken off first, so that the filter does not ring at the start
 	k := math.Tan(math.Pi * 100 / Rate)
-	for _, q := range []float64{0.54119610, 1.30656296} {
-		a0 := 1 + k/q + k*k
-		biquad(out, [3]float64{1 / a0, -2 / a0, 1 / a0}, 2*(k*k-1)/a0, (1-k/q+k*k)/a0)
+	first, second := butterworth(k, 0.54119610), butterworth(k, 1.30656296)
+	filtered, levels = make([]float32, len(samples)), make([]float64, 0, len(samples)/frameHop+1)
+	var p1, p2, q1, q2 float64
+	for at := 0; at < len(samples); at += frameHop {
+		in := samples[at:min(at+frameHop, len(samples))]
+		out := filtered[at : at+len(in)]
+		energy := 0.0
+		for i, v := range in {
+			x := (float64(v) - offset) * (first.b / 32768)
+			y := x + p1
+			p1, p2 = p2-2*x-first.a1*y, x-first.a2*y
+			x = y * second.b
+			y = x + q1
+			q1, q2 = q2-2*x-second.a1*y, x-second.a2*y
+			out[i] = float32(y)
+			energy += float64(out[i]) * float64(out[i])
+		}
+		levels = append(levels, 10*math.Log10(energy/float64(len(in))+1e-12))
 	}
-	for i := range x {
-		x[i] = float32(out[i])
-	}
+	return filtered, levels
 }
 
-// frameLevels gives the level of every 20 ms.
-func frameLevels(x []float32) []float64 {
-	var levels []float64
-	for frame := range slices.Chunk(x, frameHop) {
-		levels = append(levels, 10*math.Log10(power(frame)+1e-12))
-	}
-	return levels
+// section is a second-order high-pass: b, -2b, b over 1, a1, a2.
+type section struct{ b, a1, a2 float64 }
+
+func butterworth(k, q float64) section {
+	a0 := 1 + k/q + k*k
+	return section{1 / a0, 2 * (k*k - 1) / a0, (1 - k/q + k*k) / a0}
 }
 
-// voicing is the periodicity of the most periodic of the frames that reach a level: the normalized autocorrelation at lags of
-// 70 to 400 Hz. Clean vowels have 0.9 and more, noise 0.4 and less.
-func voicing(x []float32, levels []float64, atLeast float64) float64 {
-	y := resample(x, Rate, pitchRate)
+// voice is the periodicity of the most periodic loud frames, 0 to 1: the normalized autocorrelation at lags of 70 to 400 Hz.
+// Clean vowels have 0.9 and more, noise 0.4 and less.
+func (s *signal) voice() float64 {
+	y, atLeast := resample(s.filtered, Rate, pitchRate), s.peak-15
 	const size, hop = pitchRate / 25, pitchRate / 50 // 40 ms every 20 ms
 	all := []float64{0}
-	for i, l := range levels {
+	for i, l := range s.levels {
 		if l >= atLeast && i*hop+size+pitchRate/70 <= len(y) {
 			all = append(all, periodicity(y[i*hop:], size))
 		}
@@ -116,9 +124,10 @@ func periodicity(y []float32, size int) float64 {
 	return min(best, 1)
 }
 
-// unpredicted is the part of the power that the two samples before do not predict (linear prediction of order 2). A tone
-// leaves almost nothing, speech at least a hundredth.
-func unpredicted(x []float32) float64 {
+// tone is the part of the power that the two samples before do not predict (linear prediction of order 2). A pure tone leaves almost
+// nothing, speech at least a hundredth.
+func (s *signal) tone() float64 {
+	x := s.filtered
 	var r [3]float64
 	for lag := range r {
 		for i := lag; i < len(x); i++ {
@@ -137,23 +146,22 @@ func unpredicted(x []float32) float64 {
 	return e1 * (1 - k2*k2) / r[0]
 }
 
-// clippedPart is the part of the loud samples (above the mean) that stand within 5 % of the ceiling. Speech touches its highest
+// clipped is the part of the loud samples (above the mean) that stand within 5 % of the ceiling. Speech touches its highest
 // peaks with a few samples in a thousand, whatever its level; flat tops are many. Resampling and codecs round the tops a little, hence
 // 5 %.
-func clippedPart(x []float32) float64 {
-	var peak float32
-	for _, v := range x {
-		peak = max(peak, v, -v)
+func (s *signal) clipped() float64 {
+	peak, energy := int32(0), int64(0)
+	for _, v := range s.samples {
+		peak = max(peak, int32(v), -int32(v))
+		energy += int64(v) * int64(v)
 	}
-	rms := float32(math.Sqrt(power(x)))
+	rms := int32(float32(math.Sqrt(float64(energy) / float64(max(1, len(s.samples))))))
+	ceiling := int32(0.95 * float32(peak))
 	loud, top := 0, 0
-	for _, v := range x {
-		if v = max(v, -v); v > rms {
-			loud++
-			if v > 0.95*peak {
-				top++
-			}
-		}
+	for _, v := range s.samples {
+		a := max(int32(v), -int32(v))
+		loud += int(uint32(rms-a) >> 31) // 1 when a is above; a branch would be guessed wrong half of the time
+		top += int(uint32(max(rms, ceiling)-a) >> 31)
 	}
 	return float64(top) / float64(max(1, loud))
 }

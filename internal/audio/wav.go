@@ -38,7 +38,7 @@ func ParseWAV(data []byte) (Clip, error) {
 	if err != nil {
 		return Clip{}, err
 	}
-	return toClip(w.rate, w.mono()), nil
+	return w.clip(w.rate), nil
 }
 
 // wavFile is a WAV file whose header was understood.
@@ -50,6 +50,7 @@ type wavFile struct {
 	sample   func([]byte) float32 // one sample of one channel
 	width    int                  // bytes of it
 	float    bool
+	pcm16    bool // integers of 16 bits
 }
 
 // frames counts samples of all channels; a last, incomplete one does not count.
@@ -119,6 +120,7 @@ func (w *wavFile) readFormat(b []byte) error {
 		return fmt.Errorf("%w: %d Hz", errWAVRate, rate)
 	}
 	w.rate, w.width, w.float = int(rate), w.align/w.channels, tag == tagFloat
+	w.pcm16 = tag == tagPCM && w.width == 2
 	if w.sample = sampleReader(tag, bits, w.width); w.sample == nil {
 		return fmt.Errorf("%w: format 0x%04x with %d bits", errWAVCodec, tag, bits)
 	}
@@ -157,6 +159,18 @@ func finite(f float64) float32 {
 		return 0
 	}
 	return float32(f)
+}
+
+// clip is the file as mono at a rate. What is that already, as most recordings are, is taken as it is.
+func (w *wavFile) clip(rate int) Clip {
+	if !w.pcm16 || w.channels != 1 || w.rate != rate {
+		return toClip(rate, resample(w.mono(), w.rate, rate))
+	}
+	c := Clip{Rate: rate, Samples: make([]int16, w.frames())}
+	for i := range c.Samples {
+		c.Samples[i] = int16(binary.LittleEndian.Uint16(w.data[2*i:]))
+	}
+	return c
 }
 
 // leastAverage is the part of the loudest channel's energy that the average of the channels has, or they are not averaged. One of two that
