@@ -6,22 +6,40 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"oktalk/internal/evaluation"
 )
 
-// delivery is one handing of an entry to this process, from read to settled. Its worker uses it again for the next.
-type delivery struct {
-	*Runner
+// contexts of deliveries.
+type contexts struct {
 	reading  context.Context //nolint:containedctx // ends when the drain begins; a delivery lives no longer than its contexts
 	handling context.Context //nolint:containedctx // ends when the drain time is over
 	life     context.Context //nolint:containedctx // ends when the process gives up everything
-	caller   *caller         // calls the handler; nil before the first call and after one that was abandoned
-	entry    Entry
-	began    time.Time // when the job was begun, by this machine's clock
-	asking   bool      // the stage is limited and no permit has come yet
+}
+
+// delivery is one handing of an entry to this process, from read to settled. Its worker uses it again for the next: goroutines stay,
+// because their stacks have grown to what deliveries need.
+type delivery struct {
+	*Runner
+	contexts
+	watch  watch // over the handler's calls
+	on     bool  // there is an entry
+	entry  Entry
+	begun  bool      // its job was not in flight here when it came
+	began  time.Time // when the job was begun, by this machine's clock
+	asking bool      // the stage is limited and no permit has come yet
+	acked  bool      // all is done but the acknowledgement
+}
+
+// work runs deliveries, one after the other, until no more come.
+func (d *delivery) work() {
+	for d.next() {
+		d.run()
+	}
 }
 
 // run takes the delivery to its end.
@@ -33,10 +51,9 @@ func (d *delivery) run() {
 		d.setAside(d.entry.DecodeErr.Error())
 	case d.reading.Err() != nil:
 		d.giveBack()
-	case !d.begin(d.entry.JobID):
+	case !d.begun:
 		d.delay(busyDelay)
 	default:
-		defer d.ended(d.entry.JobID)
 		d.beginJob()
 	}
 }
@@ -110,8 +127,15 @@ func (d *delivery) handle(j Job, release func()) {
 		d.fallback(j, OutcomeFailed, fmt.Errorf("the %v that it may take are over", d.stage.Budget))
 		return
 	}
-	res, err := d.call(j, min(left, d.deadline()), func(ctx context.Context) (Result, error) { return d.handler.Handle(ctx, j) })
-	release() // settling needs none
+	handle := func(ctx context.Context) (Result, error) { return d.handler.Handle(ctx, j) }
+	d.call(j, min(left, d.deadline()), handle, func(d *delivery, res Result, err error) {
+		release() // settling needs none
+		d.handled(j, res, err)
+	})
+}
+
+// handled goes on with what the handler returned.
+func (d *delivery) handled(j Job, res Result, err error) {
 	environment, away := errors.AsType[*EnvironmentError](err)
 	_, permanent := errors.AsType[*PermanentError](err)
 	switch {
@@ -156,88 +180,120 @@ func outcomeOf(res Result) Outcome {
 	}
 }
 
-// answer is what a handler returned.
-type answer struct {
-	res Result
-	err error
-}
-
-// caller calls the handler in a goroutine of its own, so that a method that does not return can be left to itself. It stays for
-// the next call: new goroutines would grow their stacks each time.
-type caller struct {
-	methods chan func() answer
-	answers chan answer // has room for one
-}
-
-func newCaller() *caller {
-	c := &caller{methods: make(chan func() answer), answers: make(chan answer, 1)}
-	go func() { // ends when methods is closed and the handler has returned
-		for method := range c.methods {
-			c.answers <- method()
-		}
-	}()
-	return c
-}
-
-// dismiss lets the caller's goroutine end.
-func (d *delivery) dismiss() {
-	if d.caller != nil {
-		close(d.caller.methods)
-		d.caller = nil
-	}
-}
-
-// call runs a handler's method for at most limit. A method that does not return then is abandoned: it counts as
-// failed, and its goroutine is left to itself.
-func (d *delivery) call(j Job, limit time.Duration, method func(context.Context) (Result, error)) (Result, error) {
+// call runs a handler's method for at most limit and goes on with then. A method that has not returned [abandonGrace] after
+// its context ended is abandoned: it counts as failed, its goroutine is left to itself, and a new one goes on in its place,
+// with a delivery of its own.
+func (d *delivery) call(j Job, limit time.Duration, method func(context.Context) (Result, error), then func(*delivery, Result, error)) {
 	ctx, cancel := context.WithTimeout(d.handling, limit)
 	defer cancel()
-	if d.caller == nil {
-		d.caller = newCaller()
+	d.watch.start(min(limit, math.MaxInt64-abandonGrace)+abandonGrace, func() {
+		heir := d.abandon(j)
+		then(heir, Result{}, fmt.Errorf("no result within %v, and the handler does not return", limit.Round(time.Millisecond)))
+		heir.work()
+	})
+	if d.handling.Err() != nil {
+		d.watch.hurry()
 	}
-	r, answers := d.Runner, d.caller.answers
-	d.caller.methods <- func() (a answer) {
-		defer r.recovered(j, &a)
-		a.res, a.err = method(ctx)
-		return a
+	res, err := d.safely(ctx, j, method)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("no result within %v: %w", limit.Round(time.Millisecond), err)
 	}
-	select {
-	case a := <-answers:
-		return a.res, a.err
-	case <-ctx.Done():
+	cancel()
+	if !d.watch.stop() {
+		d.obs.Abandoned(string(d.stage.Name), -1)
+		runtime.Goexit() // another goroutine has gone on
 	}
-	grace := time.NewTimer(abandonGrace)
-	defer grace.Stop()
-	select {
-	case a := <-answers:
-		if a.err != nil {
-			a.err = fmt.Errorf("no result within %v: %w", limit.Round(time.Millisecond), a.err)
+	then(d, res, err)
+}
+
+// safely runs a handler's method and turns a panic into an error.
+func (d *delivery) safely(ctx context.Context, j Job, method func(context.Context) (Result, error)) (res Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.log.Error("handler panicked; it counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("handler panicked: %v", p)
 		}
-		return a.res, a.err
-	case <-grace.C:
-		d.abandon(j, answers)
-		return Result{}, fmt.Errorf("no result within %v, and the handler does not return", limit.Round(time.Millisecond))
-	}
-}
-
-// recovered turns a panic of a handler into an error.
-func (r *Runner) recovered(j Job, a *answer) {
-	if p := recover(); p != nil {
-		r.log.Error("handler panicked; it counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		a.err = fmt.Errorf("handler panicked: %v", p)
-	}
-}
-
-// abandon leaves a handler that does not return to itself, and tells when it does.
-func (d *delivery) abandon(j Job, answers <-chan answer) {
-	d.log.Error("handler does not return after its deadline; it is abandoned and counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID)
-	d.dismiss()
-	r := d.Runner
-	r.obs.Abandoned(string(r.stage.Name), 1)
-	go func() { // ends with the handler, which nothing can stop
-		<-answers
-		r.obs.Abandoned(string(r.stage.Name), -1)
 	}()
+	return method(ctx)
+}
+
+// abandon leaves a handler that does not return to itself, with the delivery's goroutine, and returns the delivery to go on with.
+// Nothing can stop the handler; Abandoned tells when it returns.
+func (d *delivery) abandon(j Job) *delivery {
+	d.log.Error("handler does not return after its deadline; it is abandoned and counts as a failed attempt", "job_id", j.ID, "evaluation_id", j.EvaluationID)
+	d.obs.Abandoned(string(d.stage.Name), 1)
+	heir := &delivery{Runner: d.Runner, contexts: d.contexts, on: true, entry: d.entry, begun: d.begun, began: d.began}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.workers, d)
+	d.workers[heir] = struct{}{}
+	return heir
+}
+
+// watch has something done when a call does not return in time.
+type watch struct {
+	mu      sync.Mutex
+	timer   *time.Timer
+	timers  int // made so far, to tell a timer that fired late
+	on      bool
+	expired func()
+}
+
+// start has expired run in a goroutine of its own when stop is not called within limit.
+func (w *watch) start(limit time.Duration, expired func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.on, w.expired = true, expired
+	if w.timer != nil {
+		w.timer.Reset(limit)
+		return
+	}
+	w.timers++
+	n := w.timers
+	w.timer = time.AfterFunc(limit, func() { w.fire(n) })
+}
+
+// stop reports whether it came in time.
+func (w *watch) stop() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.timer.Stop() {
+		w.timer = nil // it has fired, and must not be taken for the next one
+	}
+	on := w.on
+	w.on, w.expired = false, nil
+	return on
+}
+
+// hurry leaves the call in progress, if there is one, [abandonGrace] from now.
+func (w *watch) hurry() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.on && w.timer.Stop() {
+		w.timer.Reset(abandonGrace)
+	}
+}
+
+func (w *watch) fire(timer int) {
+	w.mu.Lock()
+	expired := w.expired
+	late := !w.on || timer != w.timers || w.timer == nil
+	if !late {
+		w.on = false
+	}
+	w.mu.Unlock()
+	if !late {
+		expired()
+	}
+}
+
+// hurry has calls that do not return although they were cancelled left to themselves soon.
+func (r *Runner) hurry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for d := range r.workers {
+		d.watch.hurry()
+	}
 }
 
 // settle records the result and acknowledges the entry, or sets it aside when the job ends dead and is no replay. A result that the ledger
@@ -266,7 +322,12 @@ func (d *delivery) settle(j Job, res Result, o Outcome, cause error) {
 
 // fallback makes the simpler result after the attempts ended, and settles it. When even that fails, the artifact has failed.
 func (d *delivery) fallback(j Job, o Outcome, cause error) {
-	res, err := d.call(j, d.deadline(), func(ctx context.Context) (Result, error) { return d.handler.Fallback(ctx, j, cause) })
+	fallback := func(ctx context.Context) (Result, error) { return d.handler.Fallback(ctx, j, cause) }
+	d.call(j, d.deadline(), fallback, func(d *delivery, res Result, err error) { d.fellBack(j, o, cause, res, err) })
+}
+
+// fellBack goes on with what the fallback returned.
+func (d *delivery) fellBack(j Job, o Outcome, cause error, res Result, err error) {
 	environment, away := errors.AsType[*EnvironmentError](err)
 	switch {
 	case err != nil && d.handling.Err() != nil:
@@ -366,42 +427,45 @@ func (d *delivery) observe(o Outcome) {
 	d.obs.RunEnded(string(d.stage.Name), string(o), time.Since(d.began))
 }
 
-func (d *delivery) ack() {
-	d.tell("acknowledge", func(ctx context.Context) error { return d.src.Ack(ctx, d.entry) })
-}
+// ack ends the delivery: its entry is acknowledged together with others, see [Runner.acknowledge].
+func (d *delivery) ack() { d.acked = true }
 
 func (d *delivery) delay(pause time.Duration) {
 	due := time.Now().Add(pause)
-	d.tell("delay", func(ctx context.Context) error { return d.src.Delay(ctx, d.entry, due) })
+	d.tell(d.life, "delay", d.entry, func(ctx context.Context) error { return d.src.Delay(ctx, d.entry, due) })
 }
 
 func (d *delivery) giveBack() {
-	d.tell("give back", func(ctx context.Context) error { return d.src.GiveBack(ctx, d.entry) })
+	d.tell(d.life, "give back", d.entry, func(ctx context.Context) error { return d.src.GiveBack(ctx, d.entry) })
 }
 
 func (d *delivery) setAside(why string) {
-	d.tell("set aside", func(ctx context.Context) error { return d.src.SetAside(ctx, d.entry, why) })
+	d.tell(d.life, "set aside", d.entry, func(ctx context.Context) error { return d.src.SetAside(ctx, d.entry, why) })
 }
 
-// tell settles the entry with the source, repeating until the source answers. That another consumer owns the entry now is no
-// error: whatever had to be recorded is in the ledger, and the owner will find it there.
-func (d *delivery) tell(op string, settle func(context.Context) error) {
+// tell settles entries with the source, of which e is the first, repeating until the source answers. That another consumer owns an
+// entry now is no error: whatever had to be recorded is in the ledger, and the owner will find it there.
+func (r *Runner) tell(life context.Context, op string, e Entry, settle func(context.Context) error) {
 	pause := pauses{most: readPauseMost}
 	for {
-		err := settle(d.life)
+		err := settle(life)
 		switch {
 		case err == nil:
-			d.settles.worked()
+			r.settles.worked()
 			return
 		case errors.Is(err, ErrNotOwner):
-			d.log.Info("entry was taken over before it was settled", "op", op, "entry_id", d.entry.ID, "job_id", d.entry.JobID)
+			r.notOwner(op, e)
 			return
-		case d.life.Err() != nil:
+		case life.Err() != nil:
 			return
 		}
-		d.settles.failed(err)
-		rest(d.life, pause.after())
+		r.settles.failed(err)
+		rest(life, pause.after())
 	}
+}
+
+func (r *Runner) notOwner(op string, e Entry) {
+	r.log.Info("entry was taken over before it was settled", "op", op, "entry_id", e.ID, "job_id", e.JobID)
 }
 
 // book makes a call to the ledger, repeating it for as long as the process lives.

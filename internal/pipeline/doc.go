@@ -19,6 +19,11 @@
 // delivery that was taken over changes nothing ([ErrSuperseded]). The handler only returns a result or an error; the runner
 // alone settles.
 //
+// A worker, a goroutine, runs deliveries one after the other, the handler included; it wakes another worker before it calls the
+// handler, so that every entry is begun at once, whatever handlers wait for. Settled entries are acknowledged by one goroutine,
+// as many in a call as came together; a slot is free when that is done. A handler that does not return within 2 s after its
+// context ended is left to itself with its goroutine, counts as failed, and a new goroutine goes on with the delivery.
+//
 // # Leases
 //
 // A consumer is alive while it renews one lease for its stage ([Source.Run]); what it holds is its own as long as it is

@@ -26,15 +26,21 @@ type Runner struct {
 	settles outage // of the source, for settling
 	books   outage // of the ledger
 	freed   chan struct{}
-	todo    chan Entry // to deliveries; has room for every slot
 
 	// guarded by mu
 	mu      sync.Mutex
-	busy    int                 // slots in use
-	workers int                 // goroutines that take from todo
-	asking  int                 // deliveries without a permit yet, when there is a limiter
-	begun   map[string]struct{} // jobs in flight in this process
-	idle    chan struct{}       // closed when busy falls to 0; nil while nobody waits for it
+	busy    int                    // slots in use
+	todo    []Entry                // delivered, for the next worker that is free
+	workers map[*delivery]struct{} // one a goroutine
+	resting int                    // workers that wait for entries
+	waking  bool                   // a worker was woken, or is new, and has not come for an entry yet
+	wake    *sync.Cond             // of mu: there is an entry, or no more will come
+	closed  bool                   // no more entries will come
+	settled []Entry                // to be acknowledged
+	acking  bool                   // a goroutine acknowledges
+	asking  int                    // deliveries without a permit yet, when there is a limiter
+	begun   map[string]struct{}    // jobs in flight in this process
+	idle    chan struct{}          // closed when busy falls to 0; nil while nobody waits for it
 }
 
 // NewRunner makes the runner of a stage. obs may be nil.
@@ -43,11 +49,13 @@ func NewRunner(cfg Config, stage evaluation.Stage, src Source, ledger Ledger, h 
 		obs = nobody{}
 	}
 	log, cfg = log.With("stage", string(stage.Name)), cfg.withDefaults()
-	return &Runner{
+	r := &Runner{
 		cfg: cfg, stage: stage, src: src, ledger: ledger, handler: h, obs: obs, log: log,
 		reads: outage{what: "source", log: log}, settles: outage{what: "source_settling", log: log}, books: outage{what: "ledger", log: log},
-		freed: make(chan struct{}, 1), todo: make(chan Entry, cfg.Concurrency), begun: map[string]struct{}{},
+		freed: make(chan struct{}, 1), workers: map[*delivery]struct{}{}, begun: map[string]struct{}{},
 	}
+	r.wake = sync.NewCond(&r.mu)
+	return r
 }
 
 // LimitBy makes jobs wait for permits of l before they begin. It must be called before Run.
@@ -79,8 +87,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	if r.limiter != nil {
 		permits.Go(func() { r.limiter.Run(leasing) })
 	}
-	r.read(reading, life, handling)
-	close(r.todo)
+	r.read(reading, contexts{reading: reading, handling: handling, life: life})
+	r.close()
 	r.drain(cancelHandling)
 	stopLeasing()
 	err := <-leased
@@ -94,8 +102,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// read hands entries to deliveries until ctx ends, never more than there are free slots.
-func (r *Runner) read(ctx, life, handling context.Context) {
+// read hands entries to workers until ctx ends, never more than there are free slots.
+func (r *Runner) read(ctx context.Context, c contexts) {
 	pause := pauses{most: readPauseMost}
 	for {
 		free := r.waitForSlot(ctx)
@@ -112,25 +120,134 @@ func (r *Runner) read(ctx, life, handling context.Context) {
 			r.reads.worked()
 			pause.next = 0
 		}
-		for _, e := range entries {
-			if r.take() {
-				go r.work(ctx, life, handling)
-			}
-			r.todo <- e
+		if len(entries) > 0 {
+			r.take(entries, c)
 		}
 	}
 }
 
-// work runs deliveries, one after the other, until todo is closed. Goroutines stay, because their stacks have grown to what deliveries
-// need.
-func (r *Runner) work(reading, life, handling context.Context) {
-	d := &delivery{Runner: r, reading: reading, life: life, handling: handling}
-	defer d.dismiss()
-	for e := range r.todo {
-		d.entry, d.asking = e, r.limiter != nil
-		d.run()
-		r.free()
+// take uses a slot for each entry and has a worker come for the first.
+func (r *Runner) take(entries []Entry, c contexts) {
+	r.obs.InFlight(string(r.stage.Name), len(entries))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy += len(entries)
+	if r.limiter != nil {
+		r.asking += len(entries)
 	}
+	if len(r.todo) == 0 {
+		r.todo = nil // what was done is let go of
+	}
+	r.todo = append(r.todo, entries...)
+	r.wakeWorker(c)
+}
+
+// wakeWorker has one more worker come for what is to be done, unless one is on its way. Each that comes wakes the next, so all
+// begin at once when handlers take their time, and few are woken when they do not. mu is held.
+func (r *Runner) wakeWorker(c contexts) {
+	switch {
+	case r.waking || len(r.todo) == 0:
+	case r.resting > 0:
+		r.waking = true
+		r.wake.Signal()
+	default:
+		r.waking = true
+		d := &delivery{Runner: r, contexts: c}
+		r.workers[d] = struct{}{}
+		go d.work()
+	}
+}
+
+// next ends the delivery, if there is one, and waits for the next; false when no more will come.
+func (d *delivery) next() bool {
+	r := d.Runner
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.end()
+	for len(r.todo) == 0 {
+		if r.closed {
+			delete(r.workers, d)
+			return false
+		}
+		r.waking = false
+		r.resting++
+		r.wake.Wait()
+		r.resting--
+	}
+	r.waking = false
+	d.entry, r.todo = r.todo[0], r.todo[1:]
+	d.on, d.acked, d.asking = true, false, r.limiter != nil
+	_, twice := r.begun[d.entry.JobID]
+	if d.begun = !twice && d.entry.DecodeErr == nil; d.begun {
+		r.begun[d.entry.JobID] = struct{}{}
+	}
+	r.wakeWorker(d.contexts)
+	return true
+}
+
+// end gives the delivery's slot free, or has its entry acknowledged first. mu is held.
+func (d *delivery) end() {
+	r := d.Runner
+	if !d.on {
+		return
+	}
+	d.on = false
+	if d.begun { // from now on the ledger knows
+		delete(r.begun, d.entry.JobID)
+	}
+	if !d.acked {
+		r.free(1)
+		return
+	}
+	r.settled = append(r.settled, d.entry)
+	if !r.acking {
+		r.acking = true
+		go r.acknowledge(d.life)
+	}
+}
+
+// ackMost is the most acknowledgements of one call; 256 take Redis about half a millisecond.
+const ackMost = 256
+
+// acknowledge settles entries for good, as many in one call as have come together, until there are none.
+func (r *Runner) acknowledge(life context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.settled) > 0 {
+		n := min(len(r.settled), ackMost)
+		batch := r.settled[:n:n]
+		r.settled = r.settled[n:]
+		r.mu.Unlock()
+		r.tell(life, "acknowledge", batch[0], func(ctx context.Context) error {
+			lost, err := r.src.Ack(ctx, batch)
+			for _, e := range lost {
+				r.notOwner("acknowledge", e)
+			}
+			return err
+		})
+		r.mu.Lock()
+		r.free(n)
+	}
+	r.settled, r.acking = nil, false
+}
+
+// free gives slots free. mu is held.
+func (r *Runner) free(n int) {
+	r.obs.InFlight(string(r.stage.Name), -n)
+	r.busy -= n
+	if r.busy == 0 && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
+	}
+	r.signal()
+}
+
+// close lets workers end when there is nothing left to do.
+func (r *Runner) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.wake.Broadcast()
 }
 
 // drain waits for deliveries in flight and cancels what is left after the drain time.
@@ -141,6 +258,7 @@ func (r *Runner) drain(cancelHandling context.CancelCauseFunc) {
 	}
 	r.log.Warn("drain time is over; cancelling what is in flight", "in_flight", r.inFlight())
 	cancelHandling(errDrained)
+	r.hurry()
 	if !r.waitIdle(abandonGrace + settleGrace) {
 		r.log.Warn("leaving entries pending; others take them over", "in_flight", r.inFlight())
 	}
@@ -208,34 +326,6 @@ func (r *Runner) inFlight() int {
 	return r.busy
 }
 
-// take uses a slot and reports whether it needs another goroutine.
-func (r *Runner) take() bool {
-	r.obs.InFlight(string(r.stage.Name), 1)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.limiter != nil {
-		r.asking++
-	}
-	r.busy++
-	if r.busy <= r.workers {
-		return false
-	}
-	r.workers++
-	return true
-}
-
-func (r *Runner) free() {
-	r.obs.InFlight(string(r.stage.Name), -1)
-	r.mu.Lock()
-	r.busy--
-	if r.busy == 0 && r.idle != nil {
-		close(r.idle)
-		r.idle = nil
-	}
-	r.mu.Unlock()
-	r.signal()
-}
-
 // waitIdle waits until nothing is in flight and reports whether that came true in time. Nothing must be taken meanwhile.
 func (r *Runner) waitIdle(limit time.Duration) bool {
 	r.mu.Lock()
@@ -256,23 +346,6 @@ func (r *Runner) waitIdle(limit time.Duration) bool {
 	case <-timer.C:
 		return false
 	}
-}
-
-// begin notes that a job is in flight here; it reports false if it was already, as when an entry was added twice.
-func (r *Runner) begin(jobID string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.begun[jobID]; ok {
-		return false
-	}
-	r.begun[jobID] = struct{}{}
-	return true
-}
-
-func (r *Runner) ended(jobID string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.begun, jobID)
 }
 
 // alive is what the ledger asks about the last owner of a job. This process has no delivery of that job in flight, so if it

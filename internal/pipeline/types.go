@@ -27,8 +27,8 @@ type Entry struct {
 }
 
 // Source delivers the entries of one stage to one consumer. Delivery is at least once and in no particular order. All
-// methods are safe for concurrent use. Settling methods return [ErrNotOwner] when the entry was taken over, and then
-// change nothing; after any other error the call may be repeated, and must be, since the entry counts as in flight until
+// methods are safe for concurrent use. Settling methods return [ErrNotOwner] when the entry was taken over (Ack names such
+// entries), and then change nothing; after any other error the call may be repeated, and must be, since the entry counts as in flight until
 // it is settled.
 type Source interface {
 	// Consumer is this process's name in the stage's group, unique over all time.
@@ -38,8 +38,8 @@ type Source interface {
 	Run(ctx context.Context) error
 	// Read waits for entries, a few seconds at most, and returns at most so many of them (most >= 1); none is not an error.
 	Read(ctx context.Context, most int) ([]Entry, error)
-	// Ack settles an entry for good.
-	Ack(ctx context.Context, e Entry) error
+	// Ack settles entries for good, all in one call, and returns those that were taken over. After an error it may be repeated.
+	Ack(ctx context.Context, entries []Entry) (lost []Entry, err error)
 	// Delay settles the entry and adds it again when due.
 	Delay(ctx context.Context, e Entry, due time.Time) error
 	// GiveBack settles the entry and adds it again at once, for another consumer.

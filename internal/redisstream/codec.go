@@ -1,7 +1,6 @@
 package redisstream
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -41,35 +40,53 @@ func encode(args []any, e pipeline.Entry) []any {
 
 // decode makes an entry of the fields of a record. Fields it does not know are ignored, so that a newer program may add some.
 // When it cannot, the entry has its Raw fields and a DecodeErr.
-func decode(stage evaluation.StageName, low bool, id string, fields map[string]any) pipeline.Entry {
-	e := pipeline.Entry{ID: id, Stage: stage, Low: low}
-	if err := decodeFields(&e, fields); err != nil {
-		e = pipeline.Entry{ID: id, Stage: stage, Low: low, Raw: texts(fields), DecodeErr: fmt.Errorf("decode entry %s of %s: %w", id, stage, err)}
-		if user, err := text(fields, fieldUser); err == nil {
+func decode(stage evaluation.StageName, m message) pipeline.Entry {
+	e := pipeline.Entry{ID: m.id, Stage: stage, Low: m.low}
+	if err := decodeFields(&e, m.fields); err != nil {
+		e = pipeline.Entry{ID: m.id, Stage: stage, Low: m.low, Raw: raw(m.fields), DecodeErr: fmt.Errorf("decode entry %s of %s: %w", m.id, stage, err)}
+		if user := e.Raw[fieldUser]; checkText(fieldUser, user) == nil {
 			e.UserID = user // it was counted among the user's open entries
 		}
 	}
 	return e
 }
 
-func decodeFields(e *pipeline.Entry, fields map[string]any) error {
-	var errs [4]error
-	e.JobID, errs[0] = text(fields, fieldJob)
-	e.EvaluationID, errs[1] = text(fields, fieldEvaluation)
-	e.UserID, errs[2] = text(fields, fieldUser)
-	e.Traceparent, errs[3] = text(fields, fieldTraceparent)
-	if err := errors.Join(errs[:]...); err != nil {
-		return err
+func decodeFields(e *pipeline.Entry, fields []string) error {
+	var attempt, at string
+	texts := [...]struct {
+		name string
+		to   *string
+	}{
+		{fieldJob, &e.JobID},
+		{fieldEvaluation, &e.EvaluationID},
+		{fieldUser, &e.UserID},
+		{fieldAttempt, &attempt},
+		{fieldEnqueuedAt, &at},
+		{fieldTraceparent, &e.Traceparent},
+	}
+	next := 0 // names come in this order, unless another program wrote them
+	for i := 0; i+1 < len(fields); i += 2 {
+		for range texts {
+			t := &texts[next]
+			next = (next + 1) % len(texts)
+			if t.name == fields[i] {
+				*t.to = fields[i+1]
+				break
+			}
+		}
+	}
+	for i := range texts {
+		if err := checkText(texts[i].name, *texts[i].to); err != nil {
+			return err
+		}
 	}
 	if e.JobID == "" || e.EvaluationID == "" {
 		return fmt.Errorf("%s and %s must not be empty", fieldJob, fieldEvaluation)
 	}
-	attempt, _ := fields[fieldAttempt].(string)
 	n, err := strconv.Atoi(attempt)
 	if err != nil || n < 1 {
 		return fmt.Errorf("%s is %.40q, not a number from 1", fieldAttempt, attempt)
 	}
-	at, _ := fields[fieldEnqueuedAt].(string)
 	ms, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || ms < 0 || ms > 253402300799999 { // the last ms of the year 9999
 		return fmt.Errorf("%s is %.40q, not a time in ms", fieldEnqueuedAt, at)
@@ -78,38 +95,33 @@ func decodeFields(e *pipeline.Entry, fields map[string]any) error {
 	return nil
 }
 
-// text reads a field that ends in the database: bounded, UTF-8 and without NUL. A missing one is empty.
-func text(fields map[string]any, name string) (string, error) {
-	s, _ := fields[name].(string)
+// checkText returns an error if a field that ends in the database is not bounded UTF-8 without NUL.
+func checkText(name, s string) error {
 	if len(s) > maxField || !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-		return "", fmt.Errorf("%s is not a text of at most %d bytes", name, maxField)
+		return fmt.Errorf("%s is not a text of at most %d bytes", name, maxField)
 	}
-	return s, nil
+	return nil
 }
 
-func texts(fields map[string]any) map[string]string {
-	raw := make(map[string]string, len(fields))
-	for k, v := range fields {
-		if s, ok := v.(string); ok {
-			raw[k] = s
-		}
+func raw(fields []string) map[string]string {
+	m := make(map[string]string, len(fields)/2)
+	for i := 0; i+1 < len(fields); i += 2 {
+		m[fields[i]] = fields[i+1]
 	}
-	return raw
+	return m
 }
 
 // record reads an entry as scripts return it: {id, {field, value, ...}}.
-func record(v any) (id string, fields map[string]any, ok bool) {
+func record(low bool, v any) (m message, ok bool) {
 	pair, _ := v.([]any)
 	if len(pair) != 2 {
-		return "", nil, false
+		return message{}, false
 	}
-	id, _ = pair[0].(string)
+	id, _ := pair[0].(string)
 	flat, _ := pair[1].([]any)
-	fields = make(map[string]any, len(flat)/2)
-	for i := 0; i+1 < len(flat); i += 2 {
-		if k, ok := flat[i].(string); ok {
-			fields[k] = flat[i+1]
-		}
+	fields := make([]string, len(flat))
+	for i := range flat {
+		fields[i], _ = flat[i].(string)
 	}
-	return id, fields, id != ""
+	return message{low: low, id: id, fields: fields}, id != ""
 }

@@ -44,8 +44,8 @@
 // # Settling
 //
 // Ack, Delay, GiveBack and SetAside are scripts that look first whether the entry is still pending for this consumer; if not they
-// change nothing and return [pipeline.ErrNotOwner]. (A plain XACK would take the entry from its new owner.) Acknowledgements
-// that come while one call is under way go together in the next.
+// change nothing and return [pipeline.ErrNotOwner]. (A plain XACK would take the entry from its new owner.) Ack settles many
+// entries in one call and names those that were taken over.
 //
 // # Ghosts
 //

@@ -37,12 +37,11 @@ func ExampleSource() {
 	done := make(chan error, 1)
 	go func() { done <- source.Run(ctx) }() // a pipeline.Runner does this, and all that follows
 	entries, err := source.Read(ctx, 1)
-	for _, e := range entries {
-		fmt.Println(e.JobID, source.Ack(ctx, e))
-	}
+	lost, ackErr := source.Ack(ctx, entries)
 	stop()
+	fmt.Println(entries[0].JobID, len(lost), ackErr)
 	fmt.Println(err, <-done, source.Leave(context.Background()))
 	// Output:
-	// job_1 <nil>
+	// job_1 0 <nil>
 	// <nil> <nil> <nil>
 }

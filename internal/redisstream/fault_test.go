@@ -50,7 +50,7 @@ func TestFlushedServer(t *testing.T) {
 	if got := <-waiting; len(got) != 1 {
 		t.Fatal("the waiting consumer got nothing after all was lost")
 	}
-	if err := one.Ack(t.Context(), mine); !errors.Is(err, pipeline.ErrNotOwner) {
+	if err := pipelinetest.Ack(t.Context(), one, mine); !errors.Is(err, pipeline.ErrNotOwner) {
 		t.Errorf("Ack of a lost entry = %v, want ErrNotOwner", err)
 	}
 	ack(t, one, read(t, one, 1)...)
@@ -66,7 +66,7 @@ func TestRestartedServer(t *testing.T) {
 	held := read(t, src, 2)
 
 	srv.kill()
-	if err := src.Ack(t.Context(), held[0]); !errors.Is(err, evaluation.ErrUnavailable) {
+	if err := pipelinetest.Ack(t.Context(), src, held[0]); !errors.Is(err, evaluation.ErrUnavailable) {
 		t.Errorf("Ack while the server is down = %v, want ErrUnavailable", err)
 	}
 	if err := s.Enqueue(t.Context(), pipelinetest.Entries(1)); !errors.Is(err, evaluation.ErrUnavailable) {
@@ -106,7 +106,7 @@ func TestFrozenServerKillsNobody(t *testing.T) {
 		if got := readFor(t, src, 1, 2*quick.Lease); len(got) > 0 {
 			t.Errorf("%s took over %v after the server was frozen", src.Consumer(), got)
 		}
-		testkit.WaitFor(t, slow, "the server to be usable", func() bool { return src.Ack(context.Background(), held[src][0]) == nil })
+		testkit.WaitFor(t, slow, "the server to be usable", func() bool { return pipelinetest.Ack(context.Background(), src, held[src][0]) == nil })
 	}
 }
 
@@ -129,7 +129,7 @@ func TestFrozenConsumerIsTakenOverAndComesBack(t *testing.T) {
 		return err == nil && len(consumers) == 1
 	})
 	run(t, frozen) // it goes on
-	if err := frozen.Ack(t.Context(), mine); !errors.Is(err, pipeline.ErrNotOwner) {
+	if err := pipelinetest.Ack(t.Context(), frozen, mine); !errors.Is(err, pipeline.ErrNotOwner) {
 		t.Errorf("Ack of what was taken over = %v, want ErrNotOwner", err)
 	}
 	ack(t, other, taken)

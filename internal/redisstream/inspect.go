@@ -145,10 +145,15 @@ func (p *Producer) eachDead(ctx context.Context, stage evaluation.StageName, loo
 }
 
 func deadLetter(m redis.XMessage) pipeline.DeadLetter {
-	fields := texts(m.Values)
+	flat := make([]string, 0, 2*len(m.Values))
+	for name, v := range m.Values {
+		value, _ := v.(string)
+		flat = append(flat, name, value)
+	}
+	fields := raw(flat)
 	l := pipeline.DeadLetter{ID: m.ID, EntryID: fields[deadEntry], Reason: fields[deadReason], At: addedAt(m.ID)}
 	l.Deliveries, _ = strconv.ParseInt(fields[deadDeliveries], 10, 64) // 0 if it says nothing
-	if e := decode("", false, m.ID, m.Values); e.DecodeErr == nil {
+	if e := decode("", message{id: m.ID, fields: flat}); e.DecodeErr == nil {
 		l.JobID = e.JobID
 	}
 	for _, name := range []string{deadEntry, deadLane, deadReason, deadAttempts, deadDeliveries, deadAt} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -13,6 +14,7 @@ import (
 type link struct {
 	client redis.UniversalClient
 	key    string
+	answer time.Duration // the longest that the server may take to answer; 0: as the client says
 
 	mu   sync.Mutex
 	node *redis.Client
@@ -30,6 +32,9 @@ func (l *link) open(ctx context.Context) (*redis.Conn, error) {
 	node, err := l.master(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if l.answer > 0 {
+		node = node.WithTimeout(l.answer)
 	}
 	conn := node.Conn()
 	id, err := conn.ClientID(ctx).Result()

@@ -171,7 +171,7 @@ func TestOpenEntriesAreCounted(t *testing.T) {
 	}
 	ctx := t.Context()
 	for _, err := range []error{
-		src.Ack(ctx, got[0]), src.SetAside(ctx, got[1], "because"), src.GiveBack(ctx, got[2]), src.Delay(ctx, got[3], time.Now().Add(50*time.Millisecond)),
+		pipelinetest.Ack(ctx, src, got[0]), src.SetAside(ctx, got[1], "because"), src.GiveBack(ctx, got[2]), src.Delay(ctx, got[3], time.Now().Add(50*time.Millisecond)),
 	} {
 		if err != nil {
 			t.Fatal(err)

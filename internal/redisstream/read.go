@@ -2,7 +2,6 @@ package redisstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -149,25 +148,29 @@ func (s *Source) deliver(reply []any) []pipeline.Entry {
 	for lane := range min(2, len(reply)) {
 		records, _ := reply[lane].([]any)
 		for _, v := range records {
-			if id, fields, ok := record(v); ok {
-				entries = append(entries, s.hold(lane == 1, id, fields))
+			if m, ok := record(lane == 1, v); ok {
+				entries = append(entries, decode(s.stage, m))
 			}
 		}
 	}
+	s.hold(entries)
 	return entries
 }
 
-// hold takes note of a delivery.
-func (s *Source) hold(low bool, id string, fields map[string]any) pipeline.Entry {
+// hold takes note of deliveries.
+func (s *Source) hold(entries []pipeline.Entry) {
 	s.mu.Lock()
-	if _, known := s.held[ref{low, id}]; !known {
-		s.held[ref{low, id}] = struct{}{}
-		if low {
+	defer s.mu.Unlock()
+	for _, e := range entries {
+		r := ref{e.Low, e.ID}
+		if _, known := s.held[r]; known {
+			continue
+		}
+		s.held[r] = struct{}{}
+		if e.Low {
 			s.heldLow++
 		}
 	}
-	s.mu.Unlock()
-	return decode(s.stage, low, id, fields)
 }
 
 // lowRoom is how many entries of the low lane may be taken: they get at most half of the process's slots, and never less
@@ -251,7 +254,7 @@ func (s *Source) wait(ctx context.Context, most int) ([]pipeline.Entry, error) {
 		for _, e := range entries[most:] {
 			if err := s.GiveBack(ctx, e); err != nil {
 				s.log.Debug("give back of a surplus entry did not succeed; it will be found again", "entry_id", e.ID, "err", err)
-				s.forget(ref{e.Low, e.ID})
+				s.forget(e)
 			}
 		}
 		entries = entries[:most]
@@ -281,18 +284,27 @@ func (s *Source) xreadgroup(ctx context.Context, block time.Duration, count int6
 	if err != nil {
 		return nil, err
 	}
-	found, err := conn.XReadGroup(ctx, &redis.XReadGroupArgs{Group: group, Consumer: s.consumer, Streams: streams, Count: count, Block: block}).Result()
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
+	args := make([]any, 0, 12)
+	args = append(args, "XREADGROUP", "GROUP", group, s.consumer, "COUNT", count)
+	if block >= 0 {
+		args = append(args, "BLOCK", block.Milliseconds())
 	}
-	if err != nil {
+	args = append(args, "STREAMS")
+	for _, v := range streams {
+		args = append(args, v)
+	}
+	cmd := redis.NewRawCmd(ctx, args...)
+	if err := conn.Process(ctx, cmd); err != nil {
 		return nil, err
 	}
-	var entries []pipeline.Entry
-	for _, stream := range found {
-		for _, m := range stream.Messages {
-			entries = append(entries, s.hold(stream.Stream == s.keys.low, m.ID, m.Values))
-		}
+	found, err := parseRead(string(cmd.Val()), s.keys.low)
+	if err != nil || len(found) == 0 {
+		return nil, err
 	}
+	entries := make([]pipeline.Entry, len(found))
+	for i, m := range found {
+		entries[i] = decode(s.stage, m)
+	}
+	s.hold(entries)
 	return entries, nil
 }

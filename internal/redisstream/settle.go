@@ -6,16 +6,74 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"oktalk/internal/pipeline"
 )
 
-// Ack implements [pipeline.Source]. Acknowledgements that come while one call is under way go together in the next.
-func (s *Source) Ack(ctx context.Context, e pipeline.Entry) error {
-	err := s.acks.add(ctx, &ack{low: e.Low, id: e.ID, user: e.UserID, done: make(chan error, 1)})
-	return s.settled("ack", e, err)
+// Ack implements [pipeline.Source].
+func (s *Source) Ack(ctx context.Context, entries []pipeline.Entry) (lost []pipeline.Entry, err error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	lanes := splitLanes(entries)
+	order := slices.Concat(lanes[0], lanes[1])
+	positions, err := ackScript.Run(ctx, s.work, []string{s.keys.stream, s.keys.low, s.keys.open}, s.ackArgs(lanes, order)...).Int64Slice()
+	if err != nil {
+		return nil, fmt.Errorf("ack %d entries of %s: %w", len(entries), s.stage, domainError(err))
+	}
+	for _, at := range positions {
+		if at >= 0 && at < int64(len(order)) {
+			lost = append(lost, *order[at])
+		}
+	}
+	s.forget(entries...)
+	return lost, nil
+}
+
+// splitLanes sorts entries by lane: the ordinary ones, then those of the low lane.
+func splitLanes(entries []pipeline.Entry) (lanes [2][]*pipeline.Entry) {
+	for i := range entries {
+		lane := &lanes[0]
+		if entries[i].Low {
+			lane = &lanes[1]
+		}
+		*lane = append(*lane, &entries[i])
+	}
+	return lanes
+}
+
+func (s *Source) ackArgs(lanes [2][]*pipeline.Entry, order []*pipeline.Entry) []any {
+	s.mu.Lock()
+	held := len(s.held)
+	s.mu.Unlock()
+	args := make([]any, 0, 9+2*len(order))
+	args = append(args, group, s.consumer, held)
+	for _, lane := range lanes {
+		if len(lane) == 0 {
+			args = append(args, 0, "", "")
+			continue
+		}
+		byID := func(a, b *pipeline.Entry) int { return compareIDs(a.ID, b.ID) }
+		args = append(args, len(lane), slices.MinFunc(lane, byID).ID, slices.MaxFunc(lane, byID).ID)
+	}
+	for _, e := range order {
+		args = append(args, e.ID)
+	}
+	for _, e := range order {
+		args = append(args, e.UserID)
+	}
+	return args
+}
+
+// compareIDs orders ids of entries, "1737-0", as the server does: by time, then by sequence. Numbers have no leading zeros.
+func compareIDs(a, b string) int {
+	aTime, aSeq, _ := strings.Cut(a, "-")
+	bTime, bSeq, _ := strings.Cut(b, "-")
+	return cmp.Or(cmp.Compare(len(aTime), len(bTime)), cmp.Compare(aTime, bTime), cmp.Compare(len(aSeq), len(bSeq)), cmp.Compare(aSeq, bSeq))
 }
 
 // Delay implements [pipeline.Source]. A due time that is not in the future adds it at once.
@@ -59,7 +117,7 @@ func owned(n int, err error) error {
 // settled forgets an entry that is settled or no longer ours, and names the operation in its error.
 func (s *Source) settled(op string, e pipeline.Entry, err error) error {
 	if err == nil || errors.Is(err, pipeline.ErrNotOwner) {
-		s.forget(ref{e.Low, e.ID})
+		s.forget(e)
 	}
 	if err != nil {
 		return fmt.Errorf("%s entry %s of %s: %w", op, e.ID, s.stage, err)
@@ -67,16 +125,19 @@ func (s *Source) settled(op string, e pipeline.Entry, err error) error {
 	return nil
 }
 
-// forget takes an entry out of those in flight. A reader that waits for the ordinary lane alone, because the low lane had
+// forget takes entries out of those in flight. A reader that waits for the ordinary lane alone, because the low lane had
 // its share, is told that there is room again.
-func (s *Source) forget(r ref) {
+func (s *Source) forget(entries ...pipeline.Entry) {
 	s.mu.Lock()
-	_, known := s.held[r]
-	delete(s.held, r)
-	if known && r.low {
-		s.heldLow--
+	before := s.heldLow
+	for _, e := range entries {
+		r := ref{e.Low, e.ID}
+		if _, known := s.held[r]; known && e.Low {
+			s.heldLow--
+		}
+		delete(s.held, r)
 	}
-	wake := known && r.low && s.waiting.on && !s.waiting.lowLane
+	wake := s.heldLow < before && s.waiting.on && !s.waiting.lowLane
 	s.mu.Unlock()
 	if wake {
 		s.poke()
@@ -93,99 +154,5 @@ func (s *Source) expect(due time.Time) {
 	s.mu.Unlock()
 	if earlier {
 		s.poke()
-	}
-}
-
-// ack is an acknowledgement on its way.
-type ack struct {
-	low      bool
-	id, user string
-	done     chan error
-}
-
-// ackBatch is the most acknowledgements of one call; 256 take Redis about a millisecond and a half.
-const ackBatch = 256
-
-// ackQueue sends acknowledgements together: the first caller sends its own, and those that came meanwhile follow in one call.
-type ackQueue struct {
-	send func(context.Context, []*ack)
-
-	mu      sync.Mutex
-	queue   []*ack
-	sending bool
-}
-
-func (q *ackQueue) add(ctx context.Context, a *ack) error {
-	q.mu.Lock()
-	q.queue = append(q.queue, a)
-	first := !q.sending
-	q.sending = true
-	q.mu.Unlock()
-	if first && q.sendNext(ctx) {
-		go func() { // others wait; it ends with the queue
-			for q.sendNext(ctx) {
-			}
-		}()
-	}
-	select {
-	case err := <-a.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// sendNext sends the next batch and reports whether there is another.
-func (q *ackQueue) sendNext(ctx context.Context) bool {
-	q.mu.Lock()
-	n := min(len(q.queue), ackBatch)
-	batch := q.queue[:n:n]
-	q.queue = q.queue[n:]
-	if len(q.queue) == 0 {
-		q.queue = nil
-	}
-	q.mu.Unlock()
-	if n > 0 {
-		q.send(context.WithoutCancel(ctx), batch)
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.sending = len(q.queue) > 0
-	return q.sending
-}
-
-// sendAcks settles a batch in one call and tells each caller.
-func (s *Source) sendAcks(ctx context.Context, batch []*ack) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	slices.SortStableFunc(batch, func(a, b *ack) int { return cmp.Compare(flag(a.low), flag(b.low)) })
-	low := 0
-	for _, a := range batch {
-		if a.low {
-			low++
-		}
-	}
-	s.mu.Lock()
-	held := len(s.held)
-	s.mu.Unlock()
-	args := make([]any, 5, 5+2*len(batch))
-	args[0], args[1], args[2], args[3], args[4] = group, s.consumer, held, len(batch)-low, low
-	for _, a := range batch {
-		args = append(args, a.id)
-	}
-	for _, a := range batch {
-		args = append(args, a.user)
-	}
-	settled, err := ackScript.Run(ctx, s.work, []string{s.keys.stream, s.keys.low, s.keys.open}, args...).Int64Slice()
-	err = domainError(err)
-	for i, a := range batch {
-		switch {
-		case err != nil:
-			a.done <- err
-		case i >= len(settled) || settled[i] == 0:
-			a.done <- pipeline.ErrNotOwner
-		default:
-			a.done <- nil
-		}
 	}
 }

@@ -179,7 +179,7 @@ func pause(d time.Duration) { <-time.After(d) }
 func ack(t *testing.T, src pipeline.Source, entries ...pipeline.Entry) {
 	t.Helper()
 	for _, e := range entries {
-		if err := src.Ack(context.Background(), e); err != nil {
+		if err := pipelinetest.Ack(context.Background(), src, e); err != nil {
 			t.Fatalf("Ack(%s) by %s: %v", e.ID, src.Consumer(), err)
 		}
 	}

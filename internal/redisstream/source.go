@@ -20,9 +20,8 @@ type Source struct {
 	stage    evaluation.StageName
 	consumer string
 	work     redis.UniversalClient
-	reader   *link // blocking reads
-	keeper   *link // the lease
-	acks     *ackQueue
+	reader   *link         // blocking reads
+	keeper   *link         // the lease
 	nudge    chan struct{} // the run loop has something to do
 	log      *slog.Logger
 
@@ -69,11 +68,11 @@ func NewSource(cfg Config, work, blocking redis.UniversalClient, prefix string, 
 	k := stageKeys(prefix, stage)
 	s := &Source{
 		cfg: cfg.withDefaults(), keys: k, stage: stage, consumer: consumer, work: work,
-		reader: &link{client: blocking, key: k.stream}, keeper: &link{client: work, key: k.stream},
-		nudge: make(chan struct{}, 1), log: log.With("stage", string(stage), "consumer", consumer),
+		keeper: &link{client: work, key: k.stream},
+		nudge:  make(chan struct{}, 1), log: log.With("stage", string(stage), "consumer", consumer),
 		held: map[ref]struct{}{}, renewed: make(chan struct{}), checked: time.Now(), regroup: true,
 	}
-	s.acks = &ackQueue{send: s.sendAcks}
+	s.reader = &link{client: blocking, key: k.stream, answer: s.cfg.Block + answerTime}
 	return s
 }
 

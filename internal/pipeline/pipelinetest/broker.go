@@ -281,8 +281,25 @@ func (s *Source) settle(e pipeline.Entry, then func(pipeline.Entry)) error {
 }
 
 // Ack implements [pipeline.Source].
-func (s *Source) Ack(_ context.Context, e pipeline.Entry) error {
-	return s.settle(e, func(pipeline.Entry) {})
+func (s *Source) Ack(_ context.Context, entries []pipeline.Entry) (lost []pipeline.Entry, err error) {
+	for _, e := range entries {
+		err := s.settle(e, func(pipeline.Entry) {})
+		if errors.Is(err, pipeline.ErrNotOwner) {
+			lost = append(lost, e)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return lost, nil
+}
+
+// Ack acknowledges one entry, with the error of the other settling methods when it was taken over.
+func Ack(ctx context.Context, src pipeline.Source, e pipeline.Entry) error {
+	lost, err := src.Ack(ctx, []pipeline.Entry{e})
+	if err == nil && len(lost) > 0 {
+		return pipeline.ErrNotOwner
+	}
+	return err
 }
 
 // Delay implements [pipeline.Source].

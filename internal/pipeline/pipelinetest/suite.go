@@ -124,7 +124,7 @@ func (w *worker) readFor(n int, limit time.Duration) []pipeline.Entry {
 func (w *worker) ack(entries ...pipeline.Entry) {
 	w.b.t.Helper()
 	for _, e := range entries {
-		if err := w.Ack(context.Background(), e); err != nil {
+		if err := Ack(context.Background(), w, e); err != nil {
 			w.b.t.Fatalf("Ack(%s) by %s: %v", e.ID, w.Consumer(), err)
 		}
 	}
@@ -234,7 +234,7 @@ func testAck(b *bench) {
 	one, two := b.worker("one"), b.worker("two")
 	got := one.read(3)
 	one.ack(got...)
-	if err := one.Ack(context.Background(), got[0]); !errors.Is(err, pipeline.ErrNotOwner) {
+	if err := Ack(context.Background(), one, got[0]); !errors.Is(err, pipeline.ErrNotOwner) {
 		b.t.Errorf("second Ack = %v, want ErrNotOwner", err)
 	}
 	one.kill()
@@ -294,7 +294,7 @@ func testFencing(b *bench) {
 	taken := two.read(4)
 	ctx := context.Background()
 	for i, err := range []error{
-		one.Ack(ctx, mine[0]), one.Delay(ctx, mine[1], time.Now()), one.GiveBack(ctx, mine[2]), one.SetAside(ctx, mine[3], "because"),
+		Ack(ctx, one, mine[0]), one.Delay(ctx, mine[1], time.Now()), one.GiveBack(ctx, mine[2]), one.SetAside(ctx, mine[3], "because"),
 	} {
 		if !errors.Is(err, pipeline.ErrNotOwner) {
 			b.t.Errorf("settling call %d of a consumer that was taken over = %v, want ErrNotOwner", i, err)
@@ -584,7 +584,7 @@ func testMany(b *bench) {
 				var acks sync.WaitGroup
 				for _, e := range got {
 					acks.Go(func() {
-						if err := w.Ack(context.Background(), e); err != nil {
+						if err := Ack(context.Background(), w, e); err != nil {
 							b.t.Errorf("Ack(%s): %v", e.ID, err)
 						}
 					})
