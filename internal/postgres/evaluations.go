@@ -107,11 +107,17 @@ func (s *Evaluations) Get(ctx context.Context, userID, id string) (*evaluation.E
 	return es[0], nil
 }
 
+// afterAll sorts after every identifier of an evaluation, in any locale.
+const afterAll = "eval_z"
+
 // List reads a user's evaluations, newest first, at most limit of them, starting after the one with the id before; an empty one
 // means from the newest. before need not exist.
 func (s *Evaluations) List(ctx context.Context, userID string, limit int, before string) ([]*evaluation.Evaluation, error) {
+	if before == "" {
+		before = afterAll
+	}
 	return s.query(ctx, "list evaluations of "+userID,
-		withWords+`WHERE e.user_id = $1 AND e.deleted_at IS NULL AND ($3 = '' OR e.id < $3) ORDER BY e.id DESC LIMIT $2`, userID, limit, before)
+		withWords+`WHERE e.user_id = $1 AND e.deleted_at IS NULL AND e.id < $3 ORDER BY e.id DESC LIMIT $2`, userID, limit, before)
 }
 
 // Load reads evaluations of any user for messages: their words, which messages never carry, are left out. Deleted and

@@ -31,7 +31,7 @@ const claimRows = `
 const deleteSent = `
 	DELETE FROM outbox WHERE ctid = ANY ($1::tid[])
 		AND (kind <> 'progress' OR evaluation_id <> ALL ($2)
-			OR EXISTS (SELECT FROM evaluations e WHERE e.id = outbox.evaluation_id AND e.deleted_at IS NULL))`
+			OR evaluation_id = ANY (ARRAY(SELECT id FROM evaluations WHERE id = ANY ($2) AND deleted_at IS NULL)))`
 
 // forgetful lets the transaction end without waiting for the disk: rows that come back after a crash of the server are sent again.
 const forgetful = `SET LOCAL synchronous_commit = off`

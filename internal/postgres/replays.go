@@ -47,7 +47,7 @@ func (s *Replays) Entries(ctx context.Context, stage evaluation.StageName, f rep
 	if f.User, err = s.userID(ctx, f.User); err != nil {
 		return nil, err
 	}
-	err = s.db.with(ctx, "choose entries", func(ctx context.Context, c *pgx.Conn) error {
+	err = s.db.planned(ctx, "choose entries", func(ctx context.Context, c *pgx.Conn) error {
 		w, err := conditions(ctx, c, stage, f)
 		if err != nil {
 			return err

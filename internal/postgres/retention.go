@@ -13,7 +13,7 @@ import (
 // ForgetJobs removes at most limit jobs that were settled longer ago and reports how many. Jobs of replays stay until their evaluation is
 // erased: they tell where its objects are. So do erasures that were set aside: nothing else tells that there is something left to erase.
 func (s *Upkeep) ForgetJobs(ctx context.Context, olderThan time.Duration, limit int) (n int, err error) {
-	err = s.db.with(ctx, "forget old jobs", func(ctx context.Context, c *pgx.Conn) error {
+	err = s.db.planned(ctx, "forget old jobs", func(ctx context.Context, c *pgx.Conn) error {
 		ct, err := c.Exec(ctx, `
 			DELETE FROM jobs WHERE id = ANY (ARRAY(
 				SELECT id FROM jobs WHERE id < $1 AND state <> 'open' AND replay_id IS NULL

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -61,8 +62,8 @@ func queueEndWithoutArtifact(b *pgx.Batch, j pipeline.Job, state string, cause e
 		j.ID, j.Run, state, errorText(cause))
 }
 
-// settleTogether settles jobs of different evaluations in one transaction. It waits for no lock: what another has locked, and what is
-// not as it should be, is to be settled alone.
+// settleTogether settles jobs in one transaction. It waits for no lock: what another has locked, and what is not as it should be, is to be
+// settled alone.
 func (s *Jobs) settleTogether(ctx context.Context, calls []*call[settling]) error {
 	jobs, evaluations := make([]string, len(calls)), make([]string, len(calls))
 	for i, c := range calls {
@@ -128,9 +129,8 @@ func lockJobs(ctx context.Context, c *pgx.Conn, jobs, evaluations []string) (map
 			var id, evaluationID string
 			var l lockedJob
 			_, err := pgx.ForEachRow(rows, []any{&id, &evaluationID, &l.state, &l.owner, &l.run, &l.traceparent}, func() error {
-				if l.evaluation = free[evaluationID]; l.evaluation != nil {
+				if l.evaluation = free[evaluationID]; l.evaluation != nil { // jobs of one evaluation share it, and so see each other's artifacts
 					locked[id] = l
-					free[evaluationID] = nil // one job of an evaluation at a time
 				}
 				return nil
 			})
@@ -179,6 +179,7 @@ type evaluationChange struct {
 	ID         string            `json:"id"`
 	Status     evaluation.Status `json:"status"`
 	WaitingFor string            `json:"waiting_for"`
+	Changes    int               `json:"changes"` // one for each job
 }
 
 type nextJob struct {
@@ -212,9 +213,14 @@ func (w *writes) settle(st *settling, l lockedJob) {
 			w.artifacts = append(w.artifacts, artifactChange{e.ID, fromArtifact(a)})
 		}
 	}
-	w.evaluations = append(w.evaluations, evaluationChange{e.ID, e.Status, e.WaitingFor})
 	w.start(e, e.Start(st.result.Artifact.Kind), l.traceparent)
-	w.progress = append(w.progress, e.ID)
+	i := slices.Index(w.progress, e.ID)
+	if i < 0 {
+		i = len(w.progress)
+		w.evaluations, w.progress = append(w.evaluations, evaluationChange{ID: e.ID}), append(w.progress, e.ID)
+	}
+	c := &w.evaluations[i]
+	c.Status, c.WaitingFor, c.Changes = e.Status, e.WaitingFor, c.Changes+1
 }
 
 // start notes the jobs of stages that can start. A stage that has its job gets no second one.
@@ -245,20 +251,21 @@ func (w *writes) queue(b *pgx.Batch) {
 	}
 	if len(w.evaluations) > 0 {
 		b.Queue(`
-			UPDATE evaluations SET status = r.status, version = version + 1, waiting_for = r.waiting_for, updated_at = now()
-			FROM json_to_recordset($1) AS r(id text, status text, waiting_for text)
+			UPDATE evaluations SET status = r.status, version = version + r.changes, waiting_for = r.waiting_for, updated_at = now()
+			FROM json_to_recordset($1) AS r(id text, status text, waiting_for text, changes integer)
 			WHERE evaluations.id = ANY($2) AND evaluations.id = r.id`, w.evaluations, w.progress)
 	}
-	if len(w.next) > 0 {
+	switch {
+	case len(w.next) > 0:
 		b.Queue(`
 			WITH job AS (
 				INSERT INTO jobs (id, stage, evaluation_id, user_id, traceparent)
 				SELECT id, stage, evaluation_id, user_id, traceparent FROM json_populate_recordset(NULL::jobs, $1)
 				ON CONFLICT (evaluation_id, stage) WHERE replay_of IS NULL AND stage <> 'erase' DO NOTHING
 				RETURNING id, stage, evaluation_id)
-			INSERT INTO outbox (kind, destination, job_id, evaluation_id) SELECT 'enqueue', stage, id, evaluation_id FROM job`, w.next)
-	}
-	if len(w.progress) > 0 {
+			INSERT INTO outbox (kind, destination, job_id, evaluation_id)
+			SELECT 'enqueue', stage, id, evaluation_id FROM job UNION ALL SELECT 'progress', 'snapshots', '', unnest($2::text[])`, w.next, w.progress)
+	case len(w.progress) > 0:
 		b.Queue(`INSERT INTO outbox (kind, destination, evaluation_id) SELECT 'progress', 'snapshots', unnest($1::text[])`, w.progress)
 	}
 }

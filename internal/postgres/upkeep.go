@@ -220,7 +220,10 @@ func (s *Upkeep) Requeue(ctx context.Context, jobIDs []string) error {
 
 // ExpireIdempotency forgets keys that are older, and so frees them.
 func (s *Upkeep) ExpireIdempotency(ctx context.Context, olderThan time.Duration) error {
-	return s.db.exec(ctx, "expire idempotency keys", `DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval`, olderThan)
+	return s.db.planned(ctx, "expire idempotency keys", func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, `DELETE FROM idempotency_keys WHERE created_at < now() - $1::interval`, olderThan)
+		return err
+	})
 }
 
 // monthsAhead is how many monthly partitions exist beyond the present one: how long housekeeping may fail unnoticed before rows go to
