@@ -4,6 +4,10 @@
 // same: ask the store whether the audio is there already, otherwise have it spoken by a [Synthesizer], encode it, store it, and return an
 // artifact that names it.
 //
+// The store is not asked what is known: audio of one evaluation cannot be there before the first run of its job, and a shared model reading
+// that was there a few minutes ago is there still. After an error of the store everything is asked again until it answers, so that an
+// outage costs little that was spoken for nothing.
+//
 // # Keys
 //
 // An object's key holds the hash of everything that made it: text, language, voice, speed, provider and the encoder's version.

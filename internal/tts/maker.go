@@ -24,7 +24,7 @@ const contentType = "audio/mpeg"
 type maker struct {
 	voice Synthesizer
 	enc   Encoder
-	store Store
+	store *known
 	log   *slog.Logger
 }
 
@@ -90,11 +90,12 @@ func keyOf(j pipeline.Job, key string, r recipe) string {
 	return j.Replay.Prefix(j.EvaluationID) + string(j.Stage) + "-" + r.hash()[:16] + ".mp3"
 }
 
-// make makes the object of a recipe if it is not stored, and returns its key and how many characters were spoken. The store is asked first,
-// so that nothing is spoken that could not be stored. A replay is always spoken: how long that takes is what it is for.
-func (m maker) make(ctx context.Context, j pipeline.Job, key string, r recipe) (stored string, characters int, err error) {
+// make makes the object of a recipe if it is not stored, and returns its key and how many characters were spoken. A replay is always
+// spoken: how long that takes is what it is for.
+func (m maker) make(ctx context.Context, j pipeline.Job, say script, key string, r recipe) (stored string, characters int, err error) {
 	key = keyOf(j, key, r)
-	exists, err := m.store.Exists(ctx, key)
+	shared := say.shared && j.Replay == nil
+	exists, err := m.store.exists(ctx, j, key, shared)
 	if err != nil {
 		return "", 0, storeError("look for "+key, err)
 	}
@@ -105,7 +106,7 @@ func (m maker) make(ctx context.Context, j pipeline.Job, key string, r recipe) (
 	if err != nil {
 		return "", 0, classify(err)
 	}
-	if err := m.store.Put(ctx, key, contentType, mp3); err != nil {
+	if err := m.store.put(ctx, key, mp3, shared); err != nil {
 		return "", 0, storeError("store "+key, err)
 	}
 	m.log.DebugContext(ctx, "audio made", "object_key", key, "provider", r.Provider, "bytes", len(mp3))

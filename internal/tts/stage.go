@@ -31,10 +31,11 @@ var (
 
 // script is what a stage has to say for an evaluation.
 type script struct {
-	parts []part
-	twice bool                                      // all of it is heard again
-	title string                                    // ID3
-	key   func(language, voice, hash string) string // where the audio is kept
+	parts  []part
+	twice  bool                                      // all of it is heard again
+	title  string                                    // ID3
+	shared bool                                      // by all who are given this text
+	key    func(language, voice, hash string) string // where the audio is kept
 }
 
 // NewSpeech makes the handler of stage speech, which speaks the coaching text. The error says which setting is wrong.
@@ -43,7 +44,7 @@ func NewSpeech(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slo
 		return nil, err
 	}
 	return &Stage{
-		kind: evaluation.FeedbackAudio, requests: 1, maker: maker{voice, enc, store, log},
+		kind: evaluation.FeedbackAudio, requests: 1, maker: maker{voice, enc, newKnown(store), log},
 		excuse:   "The voice is not available right now. The text is complete.",
 		language: func(e *evaluation.Evaluation) string { return e.FeedbackLanguage },
 		script: func(e *evaluation.Evaluation) script {
@@ -65,13 +66,13 @@ func NewDemo(cfg Config, voice Synthesizer, enc Encoder, store Store, log *slog.
 	}
 	return &Stage{
 		kind: evaluation.DemoAudio, requests: 4, // a word at two speeds, and a contrast
-		maker:    maker{voice, enc, store, log},
+		maker:    maker{voice, enc, newKnown(store), log},
 		excuse:   "The model reading is not available right now. Scores and text are complete.",
 		language: func(e *evaluation.Evaluation) string { return e.Language },
 		script: func(e *evaluation.Evaluation) script {
 			a := e.Artifacts.Get(evaluation.DemoAudio)
 			text := normalize(a.Text)
-			s := script{parts: []part{{Text: text, Speed: cfg.DemoSpeed}}, title: text, key: sharedKey}
+			s := script{parts: []part{{Text: text, Speed: cfg.DemoSpeed}}, title: text, shared: true, key: sharedKey}
 			if a.DemoType == evaluation.DemoWord {
 				s.parts = append(s.parts, part{Text: text, Speed: 1})
 			}
@@ -138,7 +139,7 @@ func (s *Stage) speak(ctx context.Context, j pipeline.Job) (pipeline.Result, err
 		InputHash: rec.hash(), Provider: rec.Provider, Model: voice,
 	}
 	var characters int
-	if r.Artifact.ObjectKey, characters, err = s.maker.make(ctx, j, say.key(language, voice, rec.hash()), rec); err != nil {
+	if r.Artifact.ObjectKey, characters, err = s.maker.make(ctx, j, say, say.key(language, voice, rec.hash()), rec); err != nil {
 		return pipeline.Result{}, err
 	}
 	if characters > 0 {
@@ -157,7 +158,7 @@ func (s *Stage) second(ctx context.Context, j pipeline.Job, language, voice stri
 		return "", nil
 	}
 	rec := s.recipe(say, language, voice)
-	key, _, err = s.maker.make(ctx, j, say.key(language, voice, rec.hash()), rec)
+	key, _, err = s.maker.make(ctx, j, say, say.key(language, voice, rec.hash()), rec)
 	if _, away := errors.AsType[*pipeline.EnvironmentError](err); err == nil || away || ctx.Err() != nil {
 		return key, err
 	}

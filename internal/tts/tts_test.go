@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,6 +28,7 @@ type store struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	puts    int
+	asked   int   // whether an object exists
 	away    error // of Exists
 	full    error // of Put
 }
@@ -35,6 +37,7 @@ func (s *store) Exists(_ context.Context, key string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok := s.objects[key]
+	s.asked++
 	return ok, s.away
 }
 
@@ -213,6 +216,41 @@ func TestDemo(t *testing.T) {
 	if body := s.objects[s.keys()[0]]; string(body) != word && string(s.objects[s.keys()[1]]) != word {
 		t.Errorf("no object is %q: %q", word, s.objects)
 	}
+}
+
+// TestStoreIsAskedWhatIsNotKnown spares it questions about what cannot be there yet, and about what was there a moment ago.
+func TestStoreIsAskedWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		spoken, read := speech(t, config, &voice{}, encoder{}, s), demo(t, config, &voice{}, encoder{}, s)
+		run := func(h pipeline.Handler, id string, run int64) error {
+			j := job(id, "Well done.", evaluation.DemoWord, "apples")
+			j.Run = run
+			_, err := h.Handle(t.Context(), j)
+			return err
+		}
+		asked := func(what string, h pipeline.Handler, id string, n int64, want int) {
+			before := s.asked
+			if err := run(h, id, n); err != nil || s.asked-before != want {
+				t.Errorf("%s: asked %d times, %v, want %d", what, s.asked-before, err, want)
+			}
+		}
+		asked("first run of speech", spoken, "eval_1", 1, 0)
+		asked("second run of speech", spoken, "eval_1", 2, 1)
+		asked("first reading", read, "eval_1", 1, 1)
+		asked("same reading for another", read, "eval_2", 1, 0)
+		time.Sleep(10 * time.Minute)
+		asked("same reading later", read, "eval_3", 1, 1)
+
+		s.full = fmt.Errorf("dial: %w", evaluation.ErrUnavailable)
+		if err := run(spoken, "eval_4", 1); err == nil {
+			t.Error("speech was stored while the store takes nothing")
+		}
+		s.full = nil
+		asked("after an outage", spoken, "eval_5", 1, 1)
+		asked("when the store has answered", spoken, "eval_6", 1, 0)
+	})
 }
 
 // TestDemoCase keeps the case of words that it may change the reading of, and letters of every script.
