@@ -100,10 +100,10 @@ func (calls) Fallback(_ context.Context, _ pipeline.Job, cause error) (pipeline.
 	return pipeline.Result{}, cause
 }
 
-// ledger keeps jobs in memory. A job that it does not know is open, so that several processes can work on one stage.
+// ledger keeps jobs in memory, by their numbers. A job that it does not know is open, so that several processes can work on one stage.
 type ledger struct {
 	mu   sync.Mutex
-	jobs map[string]record
+	jobs []record
 }
 
 type record struct {
@@ -115,13 +115,28 @@ type record struct {
 
 var _ pipeline.Ledger = (*ledger)(nil)
 
-func newLedger() *ledger { return &ledger{jobs: map[string]record{}} }
+func newLedger() *ledger { return &ledger{} }
+
+// of returns the record of a job. mu is held.
+func (l *ledger) of(jobID string) (*record, error) {
+	n, err := jobNumber(jobID)
+	if err != nil {
+		return nil, err
+	}
+	if n >= len(l.jobs) {
+		l.jobs = append(l.jobs, make([]record, n+1-len(l.jobs))...)
+	}
+	return &l.jobs[n], nil
+}
 
 // Begin implements [pipeline.Ledger].
 func (l *ledger) Begin(ctx context.Context, e pipeline.Entry, owner string, alive func(context.Context, string) (bool, error)) (pipeline.Job, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.jobs[e.JobID]
+	r, err := l.of(e.JobID)
+	if err != nil {
+		return pipeline.Job{}, err
+	}
 	if r.settled {
 		return pipeline.Job{}, pipeline.ErrSettled
 	}
@@ -135,7 +150,6 @@ func (l *ledger) Begin(ctx context.Context, e pipeline.Entry, owner string, aliv
 		}
 	}
 	r.owner, r.run = owner, r.run+1
-	l.jobs[e.JobID] = r
 	return pipeline.Job{
 		ID: e.JobID, Stage: e.Stage, EvaluationID: e.EvaluationID, UserID: e.UserID, Owner: owner, Run: r.run, Attempt: r.attempts + 1,
 		EntryID: e.ID, StartedAt: time.Now(),
@@ -146,12 +160,14 @@ func (l *ledger) Begin(ctx context.Context, e pipeline.Entry, owner string, aliv
 func (l *ledger) end(j pipeline.Job, change func(*record)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.jobs[j.ID]
+	r, err := l.of(j.ID)
+	if err != nil {
+		return err
+	}
 	if r.run != j.Run || r.settled {
 		return fmt.Errorf("job %s: %w", j.ID, pipeline.ErrSuperseded)
 	}
-	change(&r)
-	l.jobs[j.ID] = r
+	change(r)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -55,36 +56,45 @@ func (p *Producer) Enqueue(ctx context.Context, entries []pipeline.Entry) error 
 		}
 		stages[e.Stage] = append(stages[e.Stage], e)
 	}
-	pipe := p.work.Pipeline()
-	now := time.Now()
-	for _, stage := range order {
-		p.enqueueStage(ctx, pipe, stage, stages[stage], now)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := p.enqueueStages(ctx, order, stages); err != nil {
 		return fmt.Errorf("enqueue %d entries: %w", len(entries), domainError(err))
 	}
 	return nil
 }
 
-// enqueueStage queues the calls for one stage. In a pipeline a script goes by its text: after a restart of Redis its hash is
+// enqueueStages makes one call or a pipeline of them. In a pipeline a script goes by its text: after a restart of Redis its hash is
 // unknown, and a pipeline cannot fall back.
-func (p *Producer) enqueueStage(ctx context.Context, pipe redis.Pipeliner, stage evaluation.StageName, entries []pipeline.Entry, now time.Time) {
-	k := stageKeys(p.prefix, stage)
-	names := []string{k.stream, k.low, k.delayed, k.open}
-	for len(entries) > 0 {
-		n := min(len(entries), enqueueBatch)
-		args := make([]any, 0, 2+n*(width+3))
-		args = append(args, p.fairShare, width)
-		for _, e := range entries[:n] {
-			wait := max(0, (e.Due.Sub(now) + time.Millisecond - 1).Milliseconds())
-			if e.Due.IsZero() {
-				wait = 0
-			}
-			args = encode(append(args, wait, flag(e.Low), e.UserID), e)
-		}
-		enqueueScript.Eval(ctx, pipe, names, args...)
-		entries = entries[n:]
+func (p *Producer) enqueueStages(ctx context.Context, order []evaluation.StageName, stages map[evaluation.StageName][]pipeline.Entry) error {
+	now := time.Now()
+	if only := stages[order[0]]; len(order) == 1 && len(only) <= enqueueBatch {
+		return enqueueScript.Run(ctx, p.work, p.enqueueKeys(order[0]), p.enqueueArgs(only, now)...).Err()
 	}
+	pipe := p.work.Pipeline()
+	for _, stage := range order {
+		for batch := range slices.Chunk(stages[stage], enqueueBatch) {
+			enqueueScript.Eval(ctx, pipe, p.enqueueKeys(stage), p.enqueueArgs(batch, now)...)
+		}
+	}
+	_, err := pipe.Exec(ctx)
+	return err
+}
+
+func (p *Producer) enqueueKeys(stage evaluation.StageName) []string {
+	k := stageKeys(p.prefix, stage)
+	return []string{k.stream, k.low, k.delayed, k.open}
+}
+
+func (p *Producer) enqueueArgs(entries []pipeline.Entry, now time.Time) []any {
+	args := make([]any, 0, 2+len(entries)*(width+3))
+	args = append(args, p.fairShare, width)
+	for _, e := range entries {
+		wait := max(0, (e.Due.Sub(now) + time.Millisecond - 1).Milliseconds())
+		if e.Due.IsZero() {
+			wait = 0
+		}
+		args = encode(append(args, wait, flag(e.Low), e.UserID), e)
+	}
+	return args
 }
 
 // Marker is the stage's generation as last written by SetMarker; empty when there is none, as after a loss of Redis.
