@@ -126,10 +126,9 @@ func (s *Source) settled(op string, e pipeline.Entry, err error) error {
 }
 
 // forget takes entries out of those in flight. A reader that waits for the ordinary lane alone, because the low lane had
-// its share, is told that there is room again.
+// its share, is told when there is room again.
 func (s *Source) forget(entries ...pipeline.Entry) {
 	s.mu.Lock()
-	before := s.heldLow
 	for _, e := range entries {
 		r := ref{e.Low, e.ID}
 		if _, known := s.held[r]; known && e.Low {
@@ -137,7 +136,7 @@ func (s *Source) forget(entries ...pipeline.Entry) {
 		}
 		delete(s.held, r)
 	}
-	wake := s.heldLow < before && s.waiting.on && !s.waiting.lowLane
+	wake := s.waiting.on && !s.waiting.lowLane && s.lowShare() > 0
 	s.mu.Unlock()
 	if wake {
 		s.poke()

@@ -213,7 +213,16 @@ func (s *Source) soonest(end, next time.Time) time.Time {
 	return end
 }
 
-// take delivers what dead consumers hold, then new entries; of the low lane as many as half of the slots. mu is held.
+// lowShare is how many entries of the low lane there is room for: at most half of the slots, with a fourth of them left free, and
+// never less than one.
+func (s *Source) lowShare(free, held int) int {
+	if held == 0 && free > 0 {
+		return max(1, min(free-s.slots/4, s.slots/2))
+	}
+	return max(0, min(free-s.slots/4, s.slots/2-held))
+}
+
+// take delivers what dead consumers hold, then new entries. mu is held.
 func (s *Source) take(most int) []pipeline.Entry {
 	b := s.broker
 	if !b.alive(s.consumer) {
@@ -229,7 +238,7 @@ func (s *Source) take(most int) []pipeline.Entry {
 		}
 	}
 	s.slots = max(s.slots, held+most)
-	room := [2]int{most, min(most, max(0, max(1, s.slots/2)-low))}
+	room := [2]int{most, min(most, s.lowShare(s.slots-held, low))}
 	var taken []pipeline.Entry
 	give := func(e pipeline.Entry) bool {
 		lane := laneOf(e)
