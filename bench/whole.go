@@ -46,6 +46,7 @@ func openWhole(ctx context.Context, s space) (contender, error) {
 	w := &whole{engine: e, db: db, pool: pool}
 	w.relay = outbox.NewRelay(outbox.Config{}, postgres.NewOutbox(db), e.producer, rediskv.NewSnapshots(e.work, prefix, 0), e.log)
 	db.OnOutbox(w.relay.Nudge)
+	db.OnLeft(w.relay.Take)
 	relaying, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
 	w.done.Go(func() { _ = w.relay.Run(relaying) }) // nil, always

@@ -32,6 +32,9 @@ type Store interface {
 		ctx context.Context, to []pipeline.Destination, limit int,
 		send func(ctx context.Context, b pipeline.Outgoing) (failed []pipeline.Destination),
 	) (n int, err error)
+	// Delete deletes rows that were sent by whoever wrote them. changed are the evaluations whose states were sent: a row of one that is
+	// deleted by now stays.
+	Delete(ctx context.Context, rows []pipeline.Row, changed []string) error
 }
 
 // Queue takes entries of all stages. It may be given one that it already has.
@@ -60,10 +63,13 @@ type Relay struct {
 	snapshots Snapshots
 	log       *slog.Logger
 	nudges    chan struct{}
+	arrivals  chan struct{} // says that something was taken over
 
 	// guarded by mu
-	mu   sync.Mutex
-	held map[pipeline.Destination]bool // away: tried apart, so that rows for others do not wait
+	mu      sync.Mutex
+	held    map[pipeline.Destination]bool // away: tried apart, so that rows for others do not wait
+	taken   pipeline.Left                 // to be sent
+	takenAt time.Time                     // the oldest of it
 }
 
 // NewRelay makes a relay.
@@ -74,7 +80,10 @@ func NewRelay(cfg Config, store Store, q Queue, s Snapshots, log *slog.Logger) *
 	if cfg.Batch <= 0 {
 		cfg.Batch = 200
 	}
-	return &Relay{cfg: cfg, store: store, queue: q, snapshots: s, log: log, nudges: make(chan struct{}, 1), held: map[pipeline.Destination]bool{}}
+	return &Relay{
+		cfg: cfg, store: store, queue: q, snapshots: s, log: log, held: map[pipeline.Destination]bool{},
+		nudges: make(chan struct{}, 1), arrivals: make(chan struct{}, 1),
+	}
 }
 
 // Nudge says that there are new rows. It never blocks; while the relay is at work many nudges are one.
@@ -90,6 +99,7 @@ func (r *Relay) Nudge() {
 func (r *Relay) Run(ctx context.Context) error {
 	var apart sync.WaitGroup
 	defer apart.Wait()
+	apart.Go(func() { r.forward(ctx) })
 	pause := time.Duration(0) // after a failure of the store
 	for ctx.Err() == nil {
 		err := r.drain(ctx, &apart)

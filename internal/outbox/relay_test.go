@@ -26,6 +26,7 @@ type store struct {
 	rows    map[pipeline.Destination][]string
 	unnamed []string // jobs of stage demo whose rows name no destination; they are claimed with the snapshots
 	claims  int
+	deletes []string
 	err     error
 }
 
@@ -94,6 +95,13 @@ func (s *store) Claim(ctx context.Context, to []pipeline.Destination, limit int,
 		}
 	}
 	return n, nil
+}
+
+func (s *store) Delete(_ context.Context, rows []pipeline.Row, changed []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deletes = append(s.deletes, fmt.Sprint(len(rows), " rows, ", changed))
+	return s.err
 }
 
 // receiver is Redis: it notes what arrives and when.
@@ -172,6 +180,63 @@ func TestNudgeSendsAtOnce(t *testing.T) {
 		slices.Sort(arrived)
 		if got := strings.Join(arrived, ", "); got != "evaluations 1, jobs 1, removals 1" || !at.Equal(now) {
 			t.Errorf("after a nudge arrived %q, %v later, want all at once", got, at.Sub(now))
+		}
+	})
+}
+
+// left is what a commit left: a job and the state of an evaluation.
+func left(id string, version, row int64) pipeline.Left {
+	return pipeline.Left{
+		Outgoing: pipeline.Outgoing{
+			Jobs: []pipeline.Entry{{JobID: id, Stage: evaluation.StageDemo}}, Changed: []*evaluation.Evaluation{{ID: id, Version: version}},
+		},
+		Rows: []pipeline.Row{{To: toDemo, ID: row}, {To: pipeline.ToSnapshots, ID: row + 1}},
+	}
+}
+
+// What this process left itself is sent without a claim, and deleted a little later, together.
+func TestTake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, q, snapshots := &store{}, &receiver{}, &receiver{}
+		relay, _ := start(t, s, q, snapshots)
+		now, claims := time.Now(), s.claimed()
+		relay.Take(left("a", 2, 1))
+		relay.Take(left("b", 1, 3))
+		relay.Take(left("a", 1, 5))
+		synctest.Wait()
+		if arrived, at, _ := snapshots.seen(); !at.Equal(now) || s.claimed() != claims || len(arrived) == 0 {
+			t.Errorf("%v arrived %v later after %d claims, want it at once and without", arrived, at.Sub(now), s.claimed()-claims)
+		}
+		<-time.After(200 * time.Millisecond)
+		synctest.Wait()
+		if want := []string{"6 rows, [a b]"}; !slices.Equal(s.deletes, want) {
+			t.Errorf("deleted %q, want %q", s.deletes, want)
+		}
+		snapshots.fail(errors.New("this half is away"))
+		relay.Take(left("c", 1, 7))
+		<-time.After(200 * time.Millisecond)
+		synctest.Wait()
+		if want := "1 rows, []"; s.deletes[len(s.deletes)-1] != want {
+			t.Errorf("deleted %q, want %q: what could not be sent stays", s.deletes, want)
+		}
+	})
+}
+
+// What was sent is deleted when the process ends, and what it could not send is not held up by what it cannot.
+func TestTakeAtTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, r := &store{}, &receiver{}
+		relay := outbox.NewRelay(outbox.Config{}, s, r, r, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- relay.Run(ctx) }()
+		relay.Take(left("a", 1, 1))
+		synctest.Wait()
+		cancel()
+		if err := <-done; err != nil || len(s.deletes) != 1 {
+			t.Errorf("Run = %v, deleted %q, want the rows that were sent", err, s.deletes)
 		}
 	})
 }

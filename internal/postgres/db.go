@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/oklog/ulid/v2"
+
+	"oktalk/internal/pipeline"
 )
 
 // Config says how to reach PostgreSQL.
@@ -38,6 +40,7 @@ type DB struct {
 	log      *slog.Logger
 	spoolMax int64
 	onOutbox atomic.Pointer[func()]
+	onLeft   atomic.Pointer[func(pipeline.Left)]
 }
 
 // Open prepares a pool. It returns even when the server is away: connections are made when they are needed. The error is
@@ -89,6 +92,34 @@ func (db *DB) Ready(ctx context.Context) error {
 
 // OnOutbox sets a function that is called after each commit that left rows in the outbox. It must not block.
 func (db *DB) OnOutbox(nudge func()) { db.onOutbox.Store(&nudge) }
+
+// OnLeft sets a function that is given what a commit left in the outbox, to be sent at once and then deleted ([Outbox.Delete]). It
+// must not block. Relays leave those rows alone for a second. The function of [DB.OnOutbox] is called for all other commits.
+func (db *DB) OnLeft(take func(pipeline.Left)) { db.onLeft.Store(&take) }
+
+// holdTime is how long rows are held for whoever was given them. Halved, a busy process would send what others send too; doubled, what a
+// killed one left would wait longer.
+const holdTime = time.Second
+
+// hold is how long rows of the outbox that are about to be written are to be held.
+func (db *DB) hold() time.Duration {
+	if db.onLeft.Load() == nil {
+		return 0
+	}
+	return holdTime
+}
+
+// hand gives away what a commit left, and was written with [DB.hold].
+func (db *DB) hand(l pipeline.Left) {
+	if len(l.Rows) == 0 {
+		return
+	}
+	if take := db.onLeft.Load(); take != nil {
+		(*take)(l)
+		return
+	}
+	db.nudge()
+}
 
 func (db *DB) nudge() {
 	if f := db.onOutbox.Load(); f != nil {

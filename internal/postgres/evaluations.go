@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,7 @@ func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt 
 	if err != nil {
 		return fmt.Errorf("create evaluation %s: %w", e.ID, err)
 	}
+	w := &writes{hold: s.db.hold()}
 	err = s.db.with(ctx, "create evaluation "+e.ID, func(ctx context.Context, c *pgx.Conn) error {
 		var full, conflict, givenUp bool
 		b := beginBatch()
@@ -47,7 +49,7 @@ func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt 
 			artifacts[i] = artifactChange{e.ID, fromArtifact(a)}
 		}
 		b.Queue(insertArtifacts, artifacts)
-		w := &writes{progress: []string{e.ID}}
+		w.change(wordless(e))
 		w.start(e, e.Start(""), opt.Traceparent)
 		w.queue(b)
 		if opt.IdempotencyKey != "" {
@@ -73,9 +75,21 @@ func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt 
 		return commit(ctx, c, &pgx.Batch{})
 	})
 	if err == nil {
-		s.db.nudge()
+		s.db.hand(w.left)
 	}
 	return err
+}
+
+// wordless copies an evaluation for messages, without the words that they never carry.
+func wordless(e *evaluation.Evaluation) *evaluation.Evaluation {
+	c := *e
+	c.Artifacts = slices.Clone(e.Artifacts)
+	if e.Assessment != nil {
+		a := *e.Assessment
+		a.Words = nil
+		c.Assessment = &a
+	}
+	return &c
 }
 
 // none makes a callback that notes that a statement changed no row.
@@ -248,10 +262,10 @@ func eraseBatch(id string) *pgx.Batch {
 	b.Queue(`DELETE FROM object_spool WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM artifacts WHERE evaluation_id = $1`, id)
 	b.Queue(`DELETE FROM evaluations WHERE id = $1`, id)
-	// Rows that a relay is sending are its to delete.
+	// Rows that a relay is sending are its to delete, and so are those that it holds: it finds the evaluation gone, and has it removed.
 	b.Queue(`
 		DELETE FROM outbox WHERE ctid = ANY (ARRAY(
-			SELECT ctid FROM outbox WHERE evaluation_id = $1
+			SELECT ctid FROM outbox WHERE evaluation_id = $1 AND held_until < clock_timestamp()
 				AND (kind <> 'enqueue' OR NOT EXISTS (SELECT FROM jobs WHERE jobs.id = outbox.job_id AND jobs.state = 'open'))
 			FOR UPDATE SKIP LOCKED))`, id)
 	return b

@@ -18,20 +18,26 @@ type Outbox struct{ db *DB }
 // NewOutbox makes a store over a pool.
 func NewOutbox(db *DB) *Outbox { return &Outbox{db: db} }
 
-// claimRows takes the oldest rows for each destination, of the kinds that this program knows. Until the transaction ends other
+// claimRows takes the oldest rows for each destination, of the kinds that this program knows and that nobody is about to send. Until the transaction ends other
 // relays skip them, and nobody moves them.
 const claimRows = `
 	SELECT o.ctid, o.destination, o.kind, o.job_id, o.evaluation_id
 	FROM unnest($1::text[]) AS d(name), LATERAL (
 		SELECT ctid, destination, kind, job_id, evaluation_id FROM outbox
-		WHERE destination = d.name AND kind IN ('enqueue', 'progress') ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) o`
+		WHERE destination = d.name AND kind IN ('enqueue', 'progress') AND held_until < clock_timestamp() ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) o`
 
 // deleteSent removes rows that were sent. Those of evaluations that were sent as they were and are deleted by now stay and are sent
 // again, as removals: the removal that the deletion left may have been sent before.
-const deleteSent = `
-	DELETE FROM outbox WHERE ctid = ANY ($1::tid[])
-		AND (kind <> 'progress' OR evaluation_id <> ALL ($2)
-			OR evaluation_id = ANY (ARRAY(SELECT id FROM evaluations WHERE id = ANY ($2) AND deleted_at IS NULL)))`
+const deleteSent = `DELETE FROM outbox WHERE ctid = ANY ($1::tid[])` + asSent
+
+const asSent = `
+	AND (outbox.kind <> 'progress' OR outbox.evaluation_id <> ALL ($2)
+		OR outbox.evaluation_id = ANY (ARRAY(SELECT id FROM evaluations WHERE id = ANY ($2) AND deleted_at IS NULL)))`
+
+// deleteHeld is the same for rows that were sent by whoever wrote them.
+const deleteHeld = `
+	DELETE FROM outbox USING unnest($1::text[], $3::bigint[]) AS sent(destination, id)
+	WHERE outbox.destination = sent.destination AND outbox.id = sent.id` + asSent
 
 // forgetful lets the transaction end without waiting for the disk: rows that come back after a crash of the server are sent again.
 const forgetful = `SET LOCAL synchronous_commit = off`
@@ -68,6 +74,21 @@ func (s *Outbox) Claim(
 		return 0, err
 	}
 	return n, nil
+}
+
+// Delete deletes rows that were sent by whoever was given them ([DB.OnLeft]). changed are the evaluations whose states were sent: a row of
+// one that is deleted by now stays, and is sent again as a removal.
+func (s *Outbox) Delete(ctx context.Context, rows []pipeline.Row, changed []string) error {
+	to, ids := make([]string, len(rows)), make([]int64, len(rows))
+	for i, r := range rows {
+		to[i], ids[i] = string(r.To), r.ID
+	}
+	return s.db.with(ctx, "delete sent rows", func(ctx context.Context, c *pgx.Conn) error {
+		b := beginBatch()
+		b.Queue(forgetful)
+		b.Queue(deleteHeld, to, changed, ids)
+		return commit(ctx, c, b)
+	})
 }
 
 // claimedRow is a row that this relay holds.

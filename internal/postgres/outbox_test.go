@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"oktalk/internal/evaluation"
 	"oktalk/internal/outbox"
@@ -127,6 +128,68 @@ func TestDeleteWhileSending(t *testing.T) {
 	order = append(order, s.claim(t).Deleted...)
 	if diff := cmp.Diff([]string{e.ID, "publish", e.ID}, order); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+// What a commit leaves is given to the process that committed it, as a relay would read it, and held for it.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	ctx := t.Context()
+	var given []pipeline.Left
+	s.db.OnLeft(func(l pipeline.Left) { given = append(given, l) })
+	e := s.create(t)
+	if err := s.jobs.Settle(ctx, s.begin(t, e.ID, evaluation.StageFeedback, "w1"), result(evaluation.FeedbackText), pipeline.OutcomeDone, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.outbox.Claim(ctx, pipeline.Destinations(), 100, into(&batch{})); n != 0 || err != nil {
+		t.Errorf("Claim of held rows = %d, %v, want 0", n, err)
+	}
+	if len(given) != 2 {
+		t.Fatalf("given %+v, want what two commits left", given)
+	}
+	exec(t, s.url, `UPDATE outbox SET held_until = now() - interval '1 second'`)
+	read := s.claim(t)
+	byTime := cmpopts.EquateApproxTime(time.Second)
+	if diff := cmp.Diff(read.Evaluations, given[1].Changed, cmpopts.IgnoreFields(evaluation.Evaluation{}, "UpdatedAt"), byTime); diff != "" {
+		t.Errorf("state given (-as read +as given):\n%s", diff)
+	}
+	if e := given[0].Changed[0]; e.Version != 1 || e.Assessment.Words != nil || len(given[0].Rows) != 3 || len(given[1].Rows) != 2 {
+		t.Errorf("given %+v and %d rows, then %d, want version 1 without words and 3, then 2", e, len(given[0].Rows), len(given[1].Rows))
+	}
+	var jobs []pipeline.Entry
+	for _, j := range append(given[0].Jobs, given[1].Jobs...) {
+		if j.Stage != evaluation.StageFeedback { // it is settled, and not to be enqueued any more
+			jobs = append(jobs, j)
+		}
+	}
+	if diff := cmp.Diff(read.Jobs, jobs, cmpopts.SortSlices(func(a, b pipeline.Entry) bool { return a.JobID < b.JobID }), byTime); diff != "" {
+		t.Errorf("jobs given (-as read +as given):\n%s", diff)
+	}
+}
+
+// Of rows that were sent by whoever held them, those of an evaluation that is deleted by then stay, and ask for its removal.
+func TestDeleteLeft(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	var given []pipeline.Left
+	s.db.OnLeft(func(l pipeline.Left) { given = append(given, l) })
+	kept, deleted := s.create(t), s.create(t)
+	if err := s.evaluations.Delete(t.Context(), s.user, deleted.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.evaluations.Erase(t.Context(), deleted.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.claim(t) // what the deletion left
+	for _, l := range given {
+		if err := s.outbox.Delete(t.Context(), l.Rows, []string{l.Changed[0].ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(t, s.url, `UPDATE outbox SET held_until = '-infinity'`)
+	if diff := cmp.Diff(batch{Deleted: []string{deleted.ID}}, s.claim(t)); diff != "" {
+		t.Errorf("%s was kept; sent afterwards (-want +got):\n%s", kept.ID, diff)
 	}
 }
 

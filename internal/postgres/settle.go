@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,7 +70,7 @@ func (s *Jobs) settleTogether(ctx context.Context, calls []*call[settling]) erro
 	for i, c := range calls {
 		jobs[i], evaluations[i] = c.arg.job.ID, c.arg.job.EvaluationID
 	}
-	w := &writes{}
+	w := &writes{hold: s.db.hold()}
 	err := s.db.with(ctx, fmt.Sprintf("settle %d jobs", len(calls)), func(ctx context.Context, c *pgx.Conn) error {
 		locked, err := lockJobs(ctx, c, jobs, evaluations)
 		if err != nil {
@@ -95,8 +96,8 @@ func (s *Jobs) settleTogether(ctx context.Context, calls []*call[settling]) erro
 		w.queue(b)
 		return commit(ctx, c, b)
 	})
-	if err == nil && len(w.progress) > 0 {
-		s.db.nudge()
+	if err == nil {
+		s.db.hand(w.left)
 	}
 	return err
 }
@@ -160,6 +161,9 @@ type writes struct {
 	evaluations []evaluationChange
 	next        []nextJob
 	progress    []string // evaluations that changed
+
+	hold time.Duration // how long relays are to leave the rows of the outbox alone
+	left pipeline.Left // what they ask for, complete when all is committed
 }
 
 type endedJob struct {
@@ -210,17 +214,26 @@ func (w *writes) settle(st *settling, l lockedJob) {
 	}
 	for i, a := range e.Artifacts {
 		if a != before[i] {
-			w.artifacts = append(w.artifacts, artifactChange{e.ID, fromArtifact(a)})
+			row := fromArtifact(a)
+			w.artifacts = append(w.artifacts, artifactChange{e.ID, row})
+			e.Artifacts[i] = evaluation.Artifact(row)
 		}
 	}
+	e.Version++
 	w.start(e, e.Start(st.result.Artifact.Kind), l.traceparent)
 	i := slices.Index(w.progress, e.ID)
 	if i < 0 {
 		i = len(w.progress)
-		w.evaluations, w.progress = append(w.evaluations, evaluationChange{ID: e.ID}), append(w.progress, e.ID)
+		w.evaluations = append(w.evaluations, evaluationChange{ID: e.ID})
+		w.change(e)
 	}
 	c := &w.evaluations[i]
 	c.Status, c.WaitingFor, c.Changes = e.Status, e.WaitingFor, c.Changes+1
+}
+
+// change notes an evaluation whose new state is to be sent.
+func (w *writes) change(e *evaluation.Evaluation) {
+	w.progress, w.left.Changed = append(w.progress, e.ID), append(w.left.Changed, e)
 }
 
 // start notes the jobs of stages that can start. A stage that has its job gets no second one.
@@ -255,19 +268,41 @@ func (w *writes) queue(b *pgx.Batch) {
 			FROM json_to_recordset($1) AS r(id text, status text, waiting_for text, changes integer)
 			WHERE evaluations.id = ANY($2) AND evaluations.id = r.id`, w.evaluations, w.progress)
 	}
-	switch {
-	case len(w.next) > 0:
+	if len(w.next) > 0 {
 		b.Queue(`
 			WITH job AS (
 				INSERT INTO jobs (id, stage, evaluation_id, user_id, traceparent)
 				SELECT id, stage, evaluation_id, user_id, traceparent FROM json_populate_recordset(NULL::jobs, $1)
 				ON CONFLICT (evaluation_id, stage) WHERE replay_of IS NULL AND stage <> 'erase' DO NOTHING
 				RETURNING id, stage, evaluation_id)
-			INSERT INTO outbox (kind, destination, job_id, evaluation_id)
-			SELECT 'enqueue', stage, id, evaluation_id FROM job UNION ALL SELECT 'progress', 'snapshots', '', unnest($2::text[])`, w.next, w.progress)
-	case len(w.progress) > 0:
-		b.Queue(`INSERT INTO outbox (kind, destination, evaluation_id) SELECT 'progress', 'snapshots', unnest($1::text[])`, w.progress)
+			INSERT INTO outbox (kind, destination, job_id, evaluation_id, held_until)
+			SELECT 'enqueue', stage, id, evaluation_id, clock_timestamp() + $3::interval FROM job
+			UNION ALL SELECT 'progress', 'snapshots', '', unnest($2::text[]), clock_timestamp() + $3::interval
+			RETURNING id, destination, job_id, created_at`, w.next, w.progress, w.hold).Query(w.collect)
+	} else if len(w.progress) > 0 {
+		b.Queue(`
+			INSERT INTO outbox (kind, destination, evaluation_id, held_until)
+			SELECT 'progress', 'snapshots', unnest($1::text[]), clock_timestamp() + $2::interval
+			RETURNING id, destination, job_id, created_at`, w.progress, w.hold).Query(w.collect)
 	}
+}
+
+// collect notes the rows of the outbox, and the jobs that were made.
+func (w *writes) collect(rows pgx.Rows) error {
+	var r pipeline.Row
+	var job string
+	var made time.Time
+	_, err := pgx.ForEachRow(rows, []any{&r.ID, &r.To, &job, &made}, func() error {
+		w.left.Rows = append(w.left.Rows, r)
+		if i := slices.IndexFunc(w.next, func(n nextJob) bool { return n.ID == job }); i >= 0 {
+			n := w.next[i]
+			w.left.Jobs = append(w.left.Jobs, pipeline.Entry{
+				JobID: n.ID, Stage: n.Stage, EvaluationID: n.EvaluationID, UserID: n.UserID, Attempt: 1, EnqueuedAt: made.UTC(), Traceparent: n.Traceparent,
+			})
+		}
+		return nil
+	})
+	return err
 }
 
 // queueArtifacts changes artifacts.

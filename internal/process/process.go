@@ -74,6 +74,7 @@ func Open(ctx context.Context, name string, cfg Config, stdout io.Writer) (*Proc
 	p.relay = outbox.NewRelay(cfg.Outbox, postgres.NewOutbox(p.DB), p.Producer, p.Snapshots, p.Log)
 	p.stages = telemetry.NewStageMetrics(p.Registry)
 	p.DB.OnOutbox(p.relay.Nudge)
+	p.DB.OnLeft(p.relay.Take)
 	return p, nil
 }
 
