@@ -40,6 +40,8 @@ type Jobs interface {
 	Stale(ctx context.Context, stage evaluation.StageName, olderThan time.Duration, afterID string, limit int) ([]string, error)
 	// Requeue has the outbox enqueue those jobs that are still open.
 	Requeue(ctx context.Context, jobIDs []string) error
+	// NotDead returns those of the jobs that are not dead, or no more there.
+	NotDead(ctx context.Context, jobIDs []string) ([]string, error)
 }
 
 // Pauses is which stages are to rest.
@@ -78,6 +80,10 @@ type Streams interface {
 	// Present returns the ids of all jobs that are unread, pending or delayed.
 	Present(ctx context.Context, stage evaluation.StageName) (map[string]struct{}, error)
 	Trim(ctx context.Context, stage evaluation.StageName, retention time.Duration, maxEntries int64) error
+	// DeadLetters reads entries that were set aside, newest first.
+	DeadLetters(ctx context.Context, stage evaluation.StageName, limit int) ([]pipeline.DeadLetter, error)
+	// DropDeadLetters removes those with an id in the dead stream, and those of a job; it returns how many there were.
+	DropDeadLetters(ctx context.Context, stage evaluation.StageName, ids, jobs []string) (int, error)
 }
 
 // Spool holds objects that the object store did not take yet.
@@ -146,6 +152,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		{name: "upload spool", every: 5 * time.Second, most: time.Minute, do: k.upload},
 		{name: "remove unclaimed recordings", every: time.Minute, do: k.removeUnclaimed},
 		{name: "trim streams", every: time.Minute, do: k.trim},
+		{name: "drop dead letters", every: 5 * time.Minute, do: k.dropLetters},
 		{name: "expire idempotency keys", every: 10 * time.Minute, do: k.expire},
 		{name: "make partitions", every: time.Hour, do: k.partition},
 		{name: "forget old jobs", every: 10 * time.Minute, do: k.forget},

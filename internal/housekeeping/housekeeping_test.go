@@ -55,6 +55,8 @@ type world struct {
 	forgotFrom []time.Duration
 	dropped    []time.Time
 	waiting    map[string]time.Time // announced recordings, by evaluation
+	letters    []string             // jobs of dead letters of the demo stage; "" for one that names none
+	dead       []string             // jobs that are dead
 }
 
 func newWorld() *world {
@@ -123,6 +125,31 @@ func (w *world) Requeue(_ context.Context, ids []string) error {
 		w.entries[id]++
 	}
 	return nil
+}
+
+func (w *world) NotDead(_ context.Context, ids []string) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(w.dead, id) }), nil
+}
+
+func (w *world) DeadLetters(_ context.Context, stage evaluation.StageName, _ int) (letters []pipeline.DeadLetter, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range w.letters {
+		if stage == evaluation.StageDemo {
+			letters = append(letters, pipeline.DeadLetter{JobID: id})
+		}
+	}
+	return letters, w.redis
+}
+
+func (w *world) DropDeadLetters(_ context.Context, _ evaluation.StageName, _, jobs []string) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.letters)
+	w.letters = slices.DeleteFunc(w.letters, func(id string) bool { return slices.Contains(jobs, id) })
+	return n - len(w.letters), w.redis
 }
 
 func (w *world) EnsurePartitions(context.Context, time.Time) error { return w.count(&w.months) }
@@ -566,6 +593,29 @@ func TestRoutine(t *testing.T) {
 			}
 			if w.expiries != 6 || w.months != 1 {
 				t.Errorf("expired keys %d times and made partitions %d times in an hour, want 6 and 1", w.expiries, w.months)
+			}
+		})
+	})
+}
+
+// Letters of jobs that were put right go; those of dead jobs, and those that name no job, are for people to look at.
+func TestDropsDeadLettersOfJobsThatAreNotDead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.letters, w.dead = []string{"job_right", "job_dead", "", "job_right"}, []string{"job_dead"}
+		keep(t, w)
+		pass(time.Second)
+		w.set(func() {
+			if want := []string{"job_dead", ""}; !slices.Equal(w.letters, want) {
+				t.Errorf("letters of %q are left, want %q", w.letters, want)
+			}
+			w.dead = nil
+		})
+		pass(5 * time.Minute)
+		w.set(func() {
+			if want := []string{""}; !slices.Equal(w.letters, want) {
+				t.Errorf("letters of %q are left after the job was put right, want %q", w.letters, want)
 			}
 		})
 	})

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"oktalk/internal/evaluation"
@@ -26,6 +27,36 @@ const (
 	sweepMost = 100_000
 	longPause = 20 * time.Second
 )
+
+// lettersMost is how many dead letters of a stage are looked at, the newest.
+const lettersMost = 10_000
+
+// dropLetters removes dead letters whose jobs are dead no more, as when a replay put them right: nobody else would. A job is
+// recorded as dead before its entry is set aside. Letters that name no job stay until somebody drops them.
+func (k *Keeper) dropLetters(ctx context.Context) error {
+	for _, stage := range k.stages {
+		letters, err := k.streams.DeadLetters(ctx, stage.Name, lettersMost)
+		if err != nil {
+			return err
+		}
+		var jobs []string
+		for _, l := range letters {
+			if strings.HasPrefix(l.JobID, "job_") {
+				jobs = append(jobs, l.JobID)
+			}
+		}
+		if len(jobs) == 0 {
+			continue
+		}
+		if jobs, err = k.db.NotDead(ctx, jobs); err != nil {
+			return err
+		}
+		if _, err := k.streams.DropDeadLetters(ctx, stage.Name, nil, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // checkMarkers finds stages whose keys were lost and enqueues their open jobs.
 func (k *Keeper) checkMarkers(ctx context.Context) error {

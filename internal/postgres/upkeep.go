@@ -205,6 +205,16 @@ func (s *Upkeep) Stale(
 	return jobIDs, err
 }
 
+// NotDead returns those of the jobs that are not dead, or no more there.
+func (s *Upkeep) NotDead(ctx context.Context, jobIDs []string) (ids []string, err error) {
+	err = s.db.with(ctx, "look for jobs that are not dead", func(ctx context.Context, c *pgx.Conn) error {
+		rows, _ := c.Query(ctx, `SELECT id FROM unnest($1::text[]) id EXCEPT SELECT id FROM jobs WHERE id = ANY($1) AND state = 'dead'`, jobIDs)
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return ids, err
+}
+
 // Requeue has the relay enqueue jobs again: those that are still open and not waiting in the outbox already.
 func (s *Upkeep) Requeue(ctx context.Context, jobIDs []string) error {
 	err := s.db.exec(ctx, fmt.Sprintf("requeue %d jobs", len(jobIDs)), `

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -303,5 +304,20 @@ func TestUnreachable(t *testing.T) {
 	cancel()
 	if err := db.Ready(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, evaluation.ErrUnavailable) {
 		t.Errorf("Ready after cancel = %v, want context.Canceled alone", err)
+	}
+}
+
+func TestNotDead(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	e := s.create(t)
+	j := s.begin(t, e.ID, evaluation.StageFeedback, "w1")
+	ids := []string{j.ID, "job_none"}
+	for state, want := range map[string]int{"open": 2, "dead": 1} {
+		exec(t, s.url, `UPDATE jobs SET state = '`+state+`'`)
+		got, err := s.upkeep.NotDead(t.Context(), ids)
+		if err != nil || len(got) != want || !slices.Contains(got, "job_none") {
+			t.Errorf("NotDead of a job that is %s and of none = %v, %v, want %d", state, got, err, want)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"oktalk/internal/evaluation"
@@ -149,11 +148,14 @@ func (s *Service) DropDead(ctx context.Context, id, actor, why string) error {
 		s.dropLetters(ctx, d)
 		return nil
 	}
+	if err := s.store.Audit(ctx, actor, "dead drop", id, why); err != nil { // first: nothing is dropped without a record
+		return err
+	}
 	n, err := s.streams.DropDeadLetters(ctx, evaluation.StageName(stage), []string{letter}, nil)
 	if err == nil && n == 0 {
 		err = evaluation.ErrNotFound
 	}
-	return errors.Join(err, s.store.Audit(ctx, actor, "dead drop", stage+"/"+letter, why))
+	return err
 }
 
 // dropLetters removes a job's entries from the dead stream. The database is what counts, so Redis being away is no failure.
