@@ -224,8 +224,8 @@ func (b *bench) aimsTable() string {
 	if p := r.pickups[ours]; p != nil {
 		slices.Sort(p.took)
 		p50, p99 := quantile(p.took, 0.5), quantile(p.took, 0.99)
-		aim("pickup p50 of at most 0.6 ms", millis(p50)+" ms", p50 <= 600*time.Microsecond)
-		aim("pickup p99 of at most 5 ms", millis(p99)+" ms", p99 <= 5*time.Millisecond)
+		aim("pickup p50 of at most 0.6 ms", millis(p50)+" ms"+b.bare(0.5), p50 <= 600*time.Microsecond)
+		aim("pickup p99 of at most 5 ms", millis(p99)+" ms"+b.bare(0.99), p99 <= 5*time.Millisecond)
 		aim("at most 2 commands a second from an idle worker", fmt.Sprintf("%.1f", p.commands), p.commands <= 2)
 	}
 	if took := r.crashes[ours]; len(took) > 0 {
@@ -243,6 +243,16 @@ func (b *bench) aimsTable() string {
 		aim(fmt.Sprintf("whole path: done p99 of at most 50 ms at %d evaluations a second", pathRate), millis(p99)+" ms", p99 <= 50*time.Millisecond && r.path[0].failed == 0)
 	}
 	return table(rows)
+}
+
+// bare tells how the bare loop picks up, which is what the machine lets a reader do.
+func (b *bench) bare(q float64) string {
+	p := b.results.pickups["bare loop"]
+	if p == nil || len(p.took) == 0 {
+		return ""
+	}
+	slices.Sort(p.took)
+	return ", the bare loop " + millis(quantile(p.took, q))
 }
 
 func orNothing(ok bool, s string) string {
