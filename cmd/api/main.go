@@ -136,6 +136,7 @@ func exportHub(p *process.Process, hub *realtime.Hub) {
 
 func newAssessor(cfg settings.API, log *slog.Logger) (intake.Assessor, error) {
 	if yes, err := instant.Chosen("ASSESSOR", cfg.Scorer, "offline", log); yes || err != nil {
+		process.CollectLess() // without the assessor's model little is kept, as in a worker
 		return instant.Assessor{}, err
 	}
 	a, err := offline.New(cfg.Assessor, lts.New(log), log)

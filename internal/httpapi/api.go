@@ -43,6 +43,8 @@ type Intake interface {
 // Evaluations keeps evaluations. What does not exist, was deleted or is another user's is [evaluation.ErrNotFound].
 type Evaluations interface {
 	Get(ctx context.Context, userID, id string) (*evaluation.Evaluation, error)
+	// Owns is nil when there is one.
+	Owns(ctx context.Context, userID, id string) error
 	// List returns the user's evaluations, newest first, from the one after before on (empty: from the newest).
 	List(ctx context.Context, userID string, limit int, before string) ([]*evaluation.Evaluation, error)
 	Delete(ctx context.Context, userID, id string) error

@@ -34,7 +34,7 @@ func getProgress(evaluations Evaluations, progress Progress, log *slog.Logger) f
 			return nil, err
 		}
 		if !caller(ctx).ByTicket { // a ticket was made for an evaluation of its bearer; a key may be anyone's
-			if _, err := evaluations.Get(ctx, caller(ctx).UserID, id); err != nil {
+			if err := evaluations.Owns(ctx, caller(ctx).UserID, id); err != nil {
 				return nil, err
 			}
 		}

@@ -146,6 +146,11 @@ func (w *world) Create(ctx context.Context, req intake.Request) (*evaluation.Eva
 	return w.create(ctx, req)
 }
 
+func (w *world) Owns(ctx context.Context, userID, id string) error {
+	_, err := w.Get(ctx, userID, id)
+	return err
+}
+
 func (w *world) Get(_ context.Context, userID, id string) (*evaluation.Evaluation, error) {
 	return w.get(userID, id)
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +22,15 @@ const (
 	maxAudioBytes = 10 << 20
 	maxOtherBytes = 256 << 10 // the other fields, unknown ones too, and what separates them
 	maxFormBytes  = maxAudioBytes + maxOtherBytes
-	maxFieldBytes = 64 << 10 // a text that long is refused for its length, with a better message
+	maxExpected   = 512 << 10 // of what a header announces, room is made for so much at once: a recording that takes more is longer than most
+	maxFieldBytes = 64 << 10  // a text that long is refused for its length, with a better message
 )
 
 // form is the content of POST /v1/evaluations as sent; absent fields have their defaults.
 type form struct {
-	audio  []byte
-	fields map[string]string
+	audio    []byte
+	fields   map[string]string
+	expected int // bytes of the recording at most, as far as that is believed
 }
 
 // field is a text field of the form.
@@ -60,7 +63,8 @@ func readRequest(w http.ResponseWriter, r *http.Request) (form, error) {
 		return form{}, problem("audio-too-large", fmt.Sprintf("The request has %d MB. A recording may have %d MB, and the other fields together %d KB.",
 			(r.ContentLength+1<<20-1)>>20, maxAudioBytes>>20, maxOtherBytes>>10))
 	}
-	f, err := readForm(multipart.NewReader(http.MaxBytesReader(w, r.Body, maxFormBytes), params["boundary"]))
+	f := form{fields: map[string]string{}, expected: int(min(max(0, r.ContentLength), maxExpected))}
+	f, err = f.read(multipart.NewReader(http.MaxBytesReader(w, r.Body, maxFormBytes), params["boundary"]))
 	// What is left of the server's time for reading must not end the request while the recording is scored.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not supported by test recorders, which have none
 	return f, err
@@ -68,8 +72,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) (form, error) {
 
 const curlExample = `curl -H "Authorization: Bearer $KEY" -F audio=@me.wav -F target_text="I like apples" $URL/v1/evaluations`
 
-func readForm(parts *multipart.Reader) (form, error) {
-	f := form{fields: map[string]string{}}
+func (f form) read(parts *multipart.Reader) (form, error) {
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
 		switch {
@@ -136,14 +139,14 @@ func (f *form) addAudio(part *multipart.Part) error {
 	if f.audio != nil {
 		return invalid(`The field "audio" is there twice. Send one recording.`)
 	}
-	b, err := io.ReadAll(io.LimitReader(part, maxAudioBytes+1))
-	if err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, f.expected+bytes.MinRead)) // a buffer grows when less than that is left
+	if _, err := b.ReadFrom(io.LimitReader(part, maxAudioBytes+1)); err != nil {
 		return formError(err)
 	}
-	if len(b) > maxAudioBytes {
+	if b.Len() > maxAudioBytes {
 		return audioTooLarge()
 	}
-	f.audio = b
+	f.audio = b.Bytes()
 	return nil
 }
 

@@ -62,6 +62,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*DB, error) {
 	// Statements here find rows by their keys, which has one best plan. Left to itself the server takes most of them for better planned
 	// anew with each array of keys: a quarter of what it computed for an evaluation. See planned for the others.
 	pc.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	pc.ConnConfig.RuntimeParams["enable_seqscan"] = "off" // a plan made while a table was small must not read it whole when it has grown
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
@@ -149,6 +150,7 @@ func (db *DB) planned(ctx context.Context, op string, fn func(ctx context.Contex
 	return db.with(ctx, op, func(ctx context.Context, c *pgx.Conn) error {
 		b := beginBatch()
 		b.Queue("SET LOCAL plan_cache_mode = auto")
+		b.Queue("SET LOCAL enable_seqscan = on")
 		if err := send(ctx, c, b); err != nil {
 			return err
 		}

@@ -121,6 +121,13 @@ func (s *Evaluations) Get(ctx context.Context, userID, id string) (*evaluation.E
 	return es[0], nil
 }
 
+// Owns says whether a user has an evaluation: nil, or [evaluation.ErrNotFound], also for another user's and a deleted one.
+func (s *Evaluations) Owns(ctx context.Context, userID, id string) error {
+	return s.db.with(ctx, "look for evaluation "+id, func(ctx context.Context, c *pgx.Conn) error {
+		return c.QueryRow(ctx, `SELECT FROM evaluations WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL`, id, userID).Scan()
+	})
+}
+
 // afterAll sorts after every identifier of an evaluation, in any locale.
 const afterAll = "eval_z"
 

@@ -50,6 +50,12 @@ func TestGetOfAnotherUser(t *testing.T) {
 	if _, err := s.evaluations.Get(t.Context(), "user_other", e.ID); !errors.Is(err, evaluation.ErrNotFound) {
 		t.Errorf("Get of another user = %v, want ErrNotFound", err)
 	}
+	if err := s.evaluations.Owns(t.Context(), "user_other", e.ID); !errors.Is(err, evaluation.ErrNotFound) {
+		t.Errorf("Owns of another user = %v, want ErrNotFound", err)
+	}
+	if err := s.evaluations.Owns(t.Context(), s.user, e.ID); err != nil {
+		t.Errorf("Owns = %v, want nil", err)
+	}
 	if err := s.evaluations.Delete(t.Context(), "user_other", e.ID); !errors.Is(err, evaluation.ErrNotFound) {
 		t.Errorf("Delete of another user = %v, want ErrNotFound", err)
 	}
@@ -115,6 +121,9 @@ func TestDeleteHidesAndEmpties(t *testing.T) {
 	}
 	if err := s.evaluations.Delete(t.Context(), s.user, e.ID); !errors.Is(err, evaluation.ErrNotFound) {
 		t.Errorf("second Delete = %v, want ErrNotFound", err)
+	}
+	if err := s.evaluations.Owns(t.Context(), s.user, e.ID); !errors.Is(err, evaluation.ErrNotFound) {
+		t.Errorf("Owns after Delete = %v, want ErrNotFound", err)
 	}
 	if _, err := s.evaluations.Get(t.Context(), s.user, e.ID); !errors.Is(err, evaluation.ErrNotFound) {
 		t.Errorf("Get after Delete = %v, want ErrNotFound", err)

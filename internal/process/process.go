@@ -52,6 +52,7 @@ type Process struct {
 	cfg      Config
 	stopping <-chan struct{}
 	relay    *outbox.Relay
+	jobs     *postgres.Jobs // one for all stages: they settle jobs of the same evaluations
 	stages   *telemetry.StageMetrics
 }
 
@@ -72,6 +73,7 @@ func Open(ctx context.Context, name string, cfg Config, stdout io.Writer) (*Proc
 	p.Producer = redisstream.NewProducer(p.Redis, cfg.Redis.Prefix)
 	p.Snapshots = rediskv.NewSnapshots(p.Redis, cfg.Redis.Prefix, cfg.Snapshots.TTL)
 	p.relay = outbox.NewRelay(cfg.Outbox, postgres.NewOutbox(p.DB), p.Producer, p.Snapshots, p.Log)
+	p.jobs = postgres.NewJobs(p.DB)
 	p.stages = telemetry.NewStageMetrics(p.Registry)
 	p.DB.OnOutbox(p.relay.Nudge)
 	p.DB.OnLeft(p.relay.Take)
@@ -95,7 +97,7 @@ func (p *Process) Runner(name evaluation.StageName, h pipeline.Handler) (*pipeli
 	}
 	consumer := redisstream.ConsumerName(p.Name)
 	src := redisstream.NewSource(p.cfg.Stream, p.Redis, p.Blocking, p.cfg.Redis.Prefix, name, consumer, p.Log)
-	runner := pipeline.NewRunner(p.cfg.Pipeline, stage, src, postgres.NewJobs(p.DB), h, p.stages, p.Log)
+	runner := pipeline.NewRunner(p.cfg.Pipeline, stage, src, p.jobs, h, p.stages, p.Log)
 	if limits := p.cfg.Limits.For(name, h); len(limits) > 0 {
 		p.Log.Info("stage is limited", "stage", string(name), "limits", fmt.Sprint(limits))
 		timing := rediskv.LimiterConfig{Lease: p.cfg.Stream.Lease, Beat: p.cfg.Stream.Beat}
