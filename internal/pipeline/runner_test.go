@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -940,4 +941,79 @@ func TestRunnerDoesNotSpinWhenNothingCanBeRecorded(t *testing.T) {
 			b.t.Errorf("%d jobs open and %d entries left, want 0 and 0", b.ledger.Open(), b.broker.Left())
 		}
 	})
+}
+
+// Handlers return at once, late, never, with all kinds of errors, or panic, while processes are stopped and started: every job ends
+// once, at most as many run as there are slots, and whoever was abandoned changes nothing when it returns.
+func TestRunnerWithHandlersThatDoAnything(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(30) {
+		inBubble(t, func(b *bench) {
+			rnd, mu := rand.New(rand.NewPCG(seed, 1)), sync.Mutex{}
+			draw := func(n int) int {
+				mu.Lock()
+				defer mu.Unlock()
+				return rnd.IntN(n)
+			}
+			act := func(ctx context.Context) (pipeline.Result, error) {
+				switch draw(12) {
+				case 0:
+					<-time.After(time.Minute) // does not look at its context
+				case 1:
+					<-ctx.Done()
+					return pipeline.Result{}, ctx.Err()
+				case 2:
+					<-time.After(12*time.Second + time.Duration(draw(4000))*time.Millisecond) // about when it is given up
+				case 3:
+					panic("odd")
+				case 4:
+					return pipeline.Result{}, errFlaky
+				case 5:
+					return pipeline.Result{}, pipeline.Permanent(errFlaky)
+				case 6:
+					return pipeline.Result{}, pipeline.WaitFor("s3", errFlaky)
+				case 7, 8:
+					<-time.After(time.Duration(draw(3000)) * time.Millisecond)
+				}
+				return ready(), nil
+			}
+			b.handler.handle = func(ctx context.Context, _ pipeline.Job) (pipeline.Result, error) { return act(ctx) }
+			b.handler.fallback = func(ctx context.Context, _ pipeline.Job, _ error) (pipeline.Result, error) { return act(ctx) }
+			b.cfg.DrainTimeout = 5 * time.Second
+			const jobs = 60
+			b.add(jobs)
+			for i := range 4 {
+				stop := b.start(fmt.Sprint("passing-", i))
+				after(time.Duration(draw(20_000)) * time.Millisecond)
+				stop()
+			}
+			b.start("last")
+			for range 200 {
+				after(time.Minute)
+				if b.ledger.Open() == 0 && b.broker.Left() == 0 {
+					break
+				}
+			}
+			after(2 * time.Minute) // all that were abandoned return
+			if open, left := b.ledger.Open(), b.broker.Left(); open != 0 || left != 0 {
+				b.t.Errorf("seed %d: %d jobs are open and %d entries left", seed, open, left)
+			}
+			settled := map[string]int{}
+			for _, r := range b.ledger.Runs() {
+				if r.Outcome != pipeline.OutcomeRetried && r.Outcome != pipeline.OutcomeSuperseded {
+					settled[r.JobID]++
+				}
+			}
+			for id, n := range settled {
+				if n != 1 {
+					b.t.Errorf("seed %d: %s was settled %d times", seed, id, n)
+				}
+			}
+			seen := b.obs.seen()
+			if len(settled) != jobs || seen.inFlight != 0 || seen.most > b.cfg.Concurrency || seen.abandoned != seen.returned {
+				b.t.Errorf("seed %d: %d jobs settled, %d in flight, %d at most of %d slots, %d abandoned and %d returned",
+					seed, len(settled), seen.inFlight, seen.most, b.cfg.Concurrency, seen.abandoned, seen.returned)
+			}
+		})
+	}
 }
