@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"oktalk/internal/evaluation"
 )
@@ -16,7 +18,8 @@ const evaluationColumns = `
 	e.id, e.user_id, e.status, e.version, e.created_at, e.updated_at, e.target_text, e.language, e.category,
 	e.feedback_language, e.native_language, e.demo_mode, e.recording_key, e.audio_format, e.audio_type, e.audio_bytes, e.audio_sha256,
 	e.audio_duration_ms, e.assessor, e.overall, e.accuracy, e.fluency, e.integrity, e.prosody, e.level, e.waiting_for, e.failure,
-	(SELECT json_agg(a) FROM artifacts a WHERE a.evaluation_id = e.id) AS artifacts`
+	(SELECT array_agg(ARRAY[a.kind, a.state, a.text, a.demo_type, a.object_key, a.contrast_key, a.content_type, a.provider, a.reason, a.message])
+		FROM artifacts a WHERE a.evaluation_id = e.id) AS artifacts`
 
 const (
 	withWords    = "SELECT" + evaluationColumns + ", e.words FROM evaluations e "
@@ -52,8 +55,9 @@ type evaluationRow struct {
 	Level            *evaluation.Level   `db:"level"`
 	WaitingFor       string              `db:"waiting_for"`
 	Failure          *evaluation.Failure `db:"failure"`
-	Artifacts        []artifactRow       `db:"artifacts"`
 	Words            []wordJSON          `db:"words"`
+
+	Artifacts pgtype.FlatArray[string] `db:"artifacts"` // all columns of the first, then those of the next
 }
 
 // artifactRow is an artifact as it is stored; the names are the columns'.
@@ -150,13 +154,16 @@ func (r *evaluationRow) toAssessment() *evaluation.Assessment {
 	}
 }
 
-// toArtifacts puts artifacts in the order of their kinds, which the table does not keep.
-func toArtifacts(rows []artifactRow) evaluation.Artifacts {
+// toArtifacts puts artifacts in the order of their kinds, which the table does not keep. columns are as [evaluationColumns] has them.
+func toArtifacts(columns []string) evaluation.Artifacts {
 	var as evaluation.Artifacts
 	for _, kind := range []evaluation.ArtifactKind{evaluation.FeedbackText, evaluation.FeedbackAudio, evaluation.DemoAudio} {
-		for _, r := range rows {
-			if r.Kind == kind {
-				as = append(as, evaluation.Artifact(r))
+		for c := range slices.Chunk(columns, 10) {
+			if evaluation.ArtifactKind(c[0]) == kind {
+				as = append(as, evaluation.Artifact{
+					Kind: kind, State: evaluation.ArtifactState(c[1]), Text: c[2], DemoType: evaluation.DemoType(c[3]), ObjectKey: c[4], ContrastKey: c[5],
+					ContentType: c[6], Provider: c[7], Reason: c[8], Message: c[9],
+				})
 			}
 		}
 	}
