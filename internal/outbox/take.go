@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"oktalk/internal/evaluation"
@@ -97,7 +98,7 @@ func (r *Relay) sendTaken(ctx context.Context) pipeline.Left {
 	if !slices.Contains(to, pipeline.ToSnapshots) {
 		l.Changed = nil
 	}
-	failed := r.send(ctx, l.Outgoing)
+	failed := r.sendAtOnce(ctx, l.Outgoing)
 	for d, err := range failed {
 		r.log.Debug("what a commit left could not be sent at once; a claim will", "destination", string(d), "err", err)
 	}
@@ -106,6 +107,28 @@ func (r *Relay) sendTaken(ctx context.Context) pipeline.Left {
 		l.Changed = nil
 	}
 	return l
+}
+
+// sendAtOnce sends entries of all stages in one round trip, and states in another. If entries cannot be sent, none of the stages counts as
+// served: whose fault it is is found out by claims.
+func (r *Relay) sendAtOnce(ctx context.Context, b pipeline.Outgoing) map[pipeline.Destination]error {
+	failed := map[pipeline.Destination]error{}
+	var published error
+	var wg sync.WaitGroup
+	if len(b.Changed) > 0 {
+		wg.Go(func() { published = r.snapshots.Publish(ctx, b.Changed) })
+	}
+	if len(b.Jobs) > 0 {
+		if err := r.queue.Enqueue(ctx, b.Jobs); err != nil {
+			for _, e := range b.Jobs {
+				failed[pipeline.ToStage(e.Stage)] = err
+			}
+		}
+	}
+	if wg.Wait(); published != nil {
+		failed[pipeline.ToSnapshots] = published
+	}
+	return failed
 }
 
 // forget deletes the rows of what was sent. When that fails they are sent again, which does no harm.
