@@ -19,7 +19,7 @@ const (
 	// takenFor is how long what was taken over may wait to be sent: well below the time for which its rows are held, since afterwards the
 	// evaluation may be deleted, and a state that is sent then would stay.
 	takenFor = 400 * time.Millisecond
-	// flushTime bounds the last deletion when the process ends.
+	// flushTime bounds what is sent and deleted last, when the process ends.
 	flushTime = 2 * time.Second
 )
 
@@ -68,7 +68,7 @@ func (r *Relay) forward(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 			defer cancel()
-			r.forget(last, sent)
+			r.forget(last, merge(sent, r.sendTaken(last)))
 			return
 		case <-r.arrivals:
 			done := r.sendTaken(ctx)

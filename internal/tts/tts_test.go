@@ -240,7 +240,7 @@ func TestStoreIsAskedWhatIsNotKnown(t *testing.T) {
 		asked("second run of speech", spoken, "eval_1", 2, 1)
 		asked("first reading", read, "eval_1", 1, 1)
 		asked("same reading for another", read, "eval_2", 1, 0)
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		asked("same reading later", read, "eval_3", 1, 1)
 
 		s.full = fmt.Errorf("dial: %w", evaluation.ErrUnavailable)
