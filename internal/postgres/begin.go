@@ -25,7 +25,7 @@ const takeJobs = `
 		SELECT j.id, w.owner, w.entry
 		FROM jobs j JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(id, stage, owner, entry)
 			ON j.id = w.id AND j.stage = w.stage AND j.owner IN ('', w.owner)
-		WHERE j.id = ANY ($1) AND j.state = 'open'
+		WHERE j.id = ANY ($1) AND ` + isOpen + `
 		FOR NO KEY UPDATE OF j SKIP LOCKED)
 	UPDATE jobs SET run = run + 1, owner = d.owner, entry_id = d.entry, updated_at = now(), begun_at = coalesce(begun_at, now())
 	FROM d WHERE jobs.id = d.id
@@ -55,7 +55,7 @@ func (s *Jobs) beginTogether(ctx context.Context, calls []*call[beginning]) erro
 			taken, err = pgx.CollectRows(rows, toTakenJob)
 			return err
 		})
-		b.Queue(withWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, ofEvaluations).
+		b.Queue(withWords+`WHERE e.id = ANY($1) AND `+isKept, ofEvaluations).
 			Query(func(rows pgx.Rows) error {
 				es, err := collectEvaluations(rows)
 				for _, e := range es {

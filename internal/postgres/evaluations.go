@@ -144,7 +144,7 @@ func (s *Evaluations) List(ctx context.Context, userID string, limit int, before
 // Load reads evaluations of any user for messages: their words, which messages never carry, are left out. Deleted and
 // unknown ones are absent; the order is not that of ids.
 func (s *Evaluations) Load(ctx context.Context, ids []string) ([]*evaluation.Evaluation, error) {
-	return s.query(ctx, "load evaluations", withoutWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, ids)
+	return s.query(ctx, "load evaluations", withoutWords+`WHERE e.id = ANY($1) AND `+isKept, ids)
 }
 
 func (s *Evaluations) query(ctx context.Context, op, sql string, args ...any) (es []*evaluation.Evaluation, err error) {
@@ -163,7 +163,7 @@ func (s *Evaluations) query(ctx context.Context, op, sql string, args ...any) (e
 func (s *Evaluations) Versions(ctx context.Context, ids []string) (map[string]int64, error) {
 	versions := make(map[string]int64, len(ids))
 	err := s.db.with(ctx, "read versions", func(ctx context.Context, c *pgx.Conn) error {
-		rows, err := c.Query(ctx, `SELECT id, version FROM evaluations WHERE id = ANY($1) AND deleted_at IS NULL`, ids)
+		rows, err := c.Query(ctx, `SELECT id, version FROM evaluations WHERE id = ANY($1) AND `+isKept, ids)
 		if err != nil {
 			return err
 		}

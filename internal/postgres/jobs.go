@@ -35,7 +35,7 @@ func NewJobs(db *DB) *Jobs {
 const takeJob = `
 	UPDATE jobs SET run = run + 1, owner = $3, entry_id = $4, updated_at = now(), begun_at = coalesce(begun_at, now()),
 		crashes = crashes + CASE WHEN owner IN ('', $3) THEN 0 ELSE 1 END
-	WHERE id = $1 AND stage = $2 AND state = 'open' AND (owner IN ('', $3) OR (owner = $5 AND run = $6))
+	WHERE id = $1 AND stage = $2 AND ` + isOpen + ` AND (owner IN ('', $3) OR (owner = $5 AND run = $6))
 	RETURNING ` + takenColumns
 
 // maxID is longer than any identifier of ours.
@@ -127,7 +127,7 @@ func (s *Jobs) take(ctx context.Context, e pipeline.Entry, owner string, dead se
 			found, err = pgx.CollectRows(rows, toTakenJob)
 			return err
 		})
-		b.Queue(withWords+`WHERE e.id = (SELECT evaluation_id FROM jobs WHERE id = $1) AND e.deleted_at IS NULL`, e.JobID).Query(oneEvaluation(&of))
+		b.Queue(withWords+`WHERE e.id = (SELECT evaluation_id FROM jobs WHERE id = $1) AND `+isKept, e.JobID).Query(oneEvaluation(&of))
 		if err := send(ctx, c, b); err != nil || len(found) == 0 {
 			return err
 		}
@@ -140,7 +140,7 @@ func (s *Jobs) take(ctx context.Context, e pipeline.Entry, owner string, dead se
 
 // cancelJob ends a job whose evaluation is gone.
 func cancelJob(ctx context.Context, c *pgx.Conn, j pipeline.Job) error {
-	_, err := c.Exec(ctx, `UPDATE jobs SET state = 'cancelled', updated_at = now() WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run)
+	_, err := c.Exec(ctx, `UPDATE jobs SET state = 'cancelled', updated_at = now() WHERE id = $1 AND run = $2 AND `+isOpen, j.ID, j.Run)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func lockJob(ctx context.Context, c *pgx.Conn, j pipeline.Job) (l lockedJob, err
 	if settlesArtifact(j.Stage) {
 		b.Queue(`SELECT FROM evaluations WHERE id = $1 FOR NO KEY UPDATE`, j.EvaluationID)
 		// A statement of its own: it sees what was committed while the lock was waited for.
-		b.Queue(withoutWords+`WHERE e.id = $1 AND e.deleted_at IS NULL`, j.EvaluationID).Query(oneEvaluation(&l.evaluation))
+		b.Queue(withoutWords+`WHERE e.id = $1 AND `+isKept, j.EvaluationID).Query(oneEvaluation(&l.evaluation))
 	}
 	b.Queue(`SELECT state, owner, run, attempts, traceparent FROM jobs WHERE id = $1 FOR NO KEY UPDATE`, j.ID).
 		QueryRow(optional(&found, &l.state, &l.owner, &l.run, &l.attempts, &l.traceparent))
@@ -246,7 +246,7 @@ func (s *Jobs) Retry(ctx context.Context, j pipeline.Job, cause error, due time.
 	return s.finish(ctx, "retry job "+j.ID, j, record, func(b *pgx.Batch, l lockedJob) bool {
 		b.Queue(`
 			UPDATE jobs SET owner = '', attempts = attempts + 1, waits = 0, not_before = $3, last_error = $4, updated_at = now()
-			WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run, due, errorText(cause))
+			WHERE id = $1 AND run = $2 AND `+isOpen, j.ID, j.Run, due, errorText(cause))
 		if l.evaluation == nil {
 			return false
 		}
@@ -261,7 +261,7 @@ func (s *Jobs) Wait(ctx context.Context, j pipeline.Job, what string, cause erro
 	return s.finish(ctx, "let job "+j.ID+" wait", j, nil, func(b *pgx.Batch, l lockedJob) bool {
 		b.Queue(`
 			UPDATE jobs SET owner = '', waits = waits + 1, not_before = $3, last_error = $4, updated_at = now(), begun_at = begun_at + $5::interval
-			WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run, due, errorText(cause), due.Sub(j.StartedAt))
+			WHERE id = $1 AND run = $2 AND `+isOpen, j.ID, j.Run, due, errorText(cause), due.Sub(j.StartedAt))
 		if l.evaluation == nil || l.evaluation.Status.Final() || j.Replay != nil {
 			return false
 		}
@@ -285,7 +285,7 @@ func (s *Jobs) Release(ctx context.Context, j pipeline.Job) error {
 		var ct pgconn.CommandTag
 		ct, err := c.Exec(ctx, `
 			UPDATE jobs SET owner = '', updated_at = now()
-			WHERE id = $1 AND state = 'open' AND run = $2 AND owner IN ('', $3)`, j.ID, j.Run, j.Owner)
+			WHERE id = $1 AND run = $2 AND owner IN ('', $3) AND `+isOpen, j.ID, j.Run, j.Owner)
 		if err == nil && ct.RowsAffected() == 0 {
 			return pipeline.ErrSuperseded
 		}

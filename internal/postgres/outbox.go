@@ -32,12 +32,14 @@ const deleteSent = `DELETE FROM outbox WHERE ctid = ANY ($1::tid[])` + asSent
 
 const asSent = `
 	AND (outbox.kind <> 'progress' OR outbox.evaluation_id <> ALL ($2)
-		OR outbox.evaluation_id = ANY (ARRAY(SELECT id FROM evaluations WHERE id = ANY ($2) AND deleted_at IS NULL)))`
+		OR outbox.evaluation_id = ANY (ARRAY(SELECT id FROM evaluations WHERE id = ANY ($2) AND ` + isKept + `)))`
 
-// deleteHeld is the same for rows that were sent by whoever wrote them.
+// deleteHeld is the same for rows that were sent by whoever wrote them. The LIMIT has each looked up by its key, whatever the planner
+// believes of the size of the outbox.
 const deleteHeld = `
-	DELETE FROM outbox USING unnest($1::text[], $3::bigint[]) AS sent(destination, id)
-	WHERE outbox.destination = sent.destination AND outbox.id = sent.id` + asSent
+	DELETE FROM outbox WHERE ctid = ANY (ARRAY(
+		SELECT o.ctid FROM unnest($1::text[], $3::bigint[]) AS sent(destination, id), LATERAL (
+			SELECT ctid FROM outbox WHERE outbox.destination = sent.destination AND outbox.id = sent.id LIMIT 1) o))` + asSent
 
 // forgetful lets the transaction end without waiting for the disk: rows that come back after a crash of the server are sent again.
 const forgetful = `SET LOCAL synchronous_commit = off`
@@ -135,13 +137,13 @@ func load(ctx context.Context, c *pgx.Conn, rows []claimedRow) (out pipeline.Out
 	evaluations := names(rows, "progress", func(r claimedRow) string { return r.evaluationID })
 	b := &pgx.Batch{}
 	if len(jobs) > 0 {
-		b.Queue(selectEntries+`WHERE id = ANY($1) AND state = 'open' ORDER BY id`, jobs).Query(func(rows pgx.Rows) (err error) {
+		b.Queue(selectEntries+`WHERE id = ANY($1) AND `+isOpen+` ORDER BY id`, jobs).Query(func(rows pgx.Rows) (err error) {
 			out.Jobs, err = pgx.CollectRows(rows, toEntry)
 			return err
 		})
 	}
 	if len(evaluations) > 0 {
-		b.Queue(withoutWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, evaluations).Query(func(rows pgx.Rows) (err error) {
+		b.Queue(withoutWords+`WHERE e.id = ANY($1) AND `+isKept, evaluations).Query(func(rows pgx.Rows) (err error) {
 			out.Changed, err = collectEvaluations(rows)
 			return err
 		})

@@ -26,6 +26,13 @@ const (
 	withoutWords = "SELECT" + evaluationColumns + ", NULL::jsonb AS words FROM evaluations e "
 )
 
+// Conditions of statements that find rows by ids, made so that no partial index serves them. Such a statement is planned once, and a plan made
+// while few jobs were open, or while there were few evaluations, might read all of those there are later.
+const (
+	isOpen = "lower(state) = 'open'"
+	isKept = "num_nonnulls(deleted_at) = 0"
+)
+
 // evaluationRow is an evaluation as it is stored.
 type evaluationRow struct {
 	ID               string              `db:"id"`

@@ -56,10 +56,10 @@ func (s *Jobs) settleAlone(ctx context.Context, st *settling) error {
 // queueEndWithoutArtifact ends a job of a stage that settles none.
 func queueEndWithoutArtifact(b *pgx.Batch, j pipeline.Job, state string, cause error) {
 	if state == "done" {
-		b.Queue(`DELETE FROM jobs WHERE id = $1 AND state = 'open' AND run = $2`, j.ID, j.Run)
+		b.Queue(`DELETE FROM jobs WHERE id = $1 AND run = $2 AND `+isOpen, j.ID, j.Run)
 		return
 	}
-	b.Queue(`UPDATE jobs SET state = $3, last_error = $4, updated_at = now() WHERE id = $1 AND state = 'open' AND run = $2`,
+	b.Queue(`UPDATE jobs SET state = $3, last_error = $4, updated_at = now() WHERE id = $1 AND run = $2 AND `+isOpen,
 		j.ID, j.Run, state, errorText(cause))
 }
 
@@ -116,7 +116,7 @@ func lockJobs(ctx context.Context, c *pgx.Conn, jobs, evaluations []string) (map
 		return err
 	})
 	// A statement of its own: it sees what was committed before the locks were taken.
-	b.Queue(withoutWords+`WHERE e.id = ANY($1) AND e.deleted_at IS NULL`, evaluations).Query(func(rows pgx.Rows) error {
+	b.Queue(withoutWords+`WHERE e.id = ANY($1) AND `+isKept, evaluations).Query(func(rows pgx.Rows) error {
 		es, err := collectEvaluations(rows)
 		for _, e := range es {
 			if _, ok := free[e.ID]; ok {
@@ -254,7 +254,7 @@ func (w *writes) queue(b *pgx.Batch) {
 		b.Queue(`
 			UPDATE jobs SET state = r.state, attempts = attempts + r.failed, waits = 0, last_error = r.error, updated_at = now()
 			FROM json_to_recordset($1) AS r(id text, run bigint, state text, failed integer, error text)
-			WHERE jobs.id = ANY($2) AND jobs.id = r.id AND jobs.state = 'open' AND jobs.run = r.run`, w.jobs, ids)
+			WHERE jobs.id = ANY($2) AND jobs.id = r.id AND jobs.run = r.run AND lower(jobs.state) = 'open'`, w.jobs, ids)
 	}
 	if len(w.runs) > 0 {
 		b.Queue(insertRun, w.runs)
