@@ -63,26 +63,29 @@ func queueEndWithoutArtifact(b *pgx.Batch, j pipeline.Job, state string, cause e
 		j.ID, j.Run, state, errorText(cause))
 }
 
-// settleTogether settles jobs in one transaction. It waits for no lock: what another has locked, and what is not as it should be, is to be
-// settled alone.
+// settleTogether settles jobs of different evaluations in one transaction; a second job of one, as when its two audios end together, goes
+// with the next. It waits for no lock: what another has locked, and what is not as it should be, is to be settled alone.
 func (s *Jobs) settleTogether(ctx context.Context, calls []*call[settling]) error {
-	jobs, evaluations := make([]string, len(calls)), make([]string, len(calls))
-	for i, c := range calls {
-		jobs[i], evaluations[i] = c.arg.job.ID, c.arg.job.EvaluationID
+	var jobs, evaluations []string
+	for _, c := range calls {
+		if slices.Contains(evaluations, c.arg.job.EvaluationID) {
+			c.err = errNext
+			continue
+		}
+		c.err = errAlone
+		jobs, evaluations = append(jobs, c.arg.job.ID), append(evaluations, c.arg.job.EvaluationID)
 	}
 	w := &writes{hold: s.db.hold()}
-	err := s.db.with(ctx, fmt.Sprintf("settle %d jobs", len(calls)), func(ctx context.Context, c *pgx.Conn) error {
+	err := s.db.with(ctx, fmt.Sprintf("settle %d jobs", len(jobs)), func(ctx context.Context, c *pgx.Conn) error {
 		locked, err := lockJobs(ctx, c, jobs, evaluations)
 		if err != nil {
 			return err
 		}
 		for _, call := range calls {
 			l, ok := locked[call.arg.job.ID]
-			call.err = errAlone
-			if !ok {
+			if !ok || call.err == errNext { //nolint:errorlint // it is not wrapped
 				continue
 			}
-			delete(locked, call.arg.job.ID)
 			switch l.standing(call.arg.job) {
 			case current:
 				w.settle(call.arg, l)
@@ -130,7 +133,7 @@ func lockJobs(ctx context.Context, c *pgx.Conn, jobs, evaluations []string) (map
 			var id, evaluationID string
 			var l lockedJob
 			_, err := pgx.ForEachRow(rows, []any{&id, &evaluationID, &l.state, &l.owner, &l.run, &l.traceparent}, func() error {
-				if l.evaluation = free[evaluationID]; l.evaluation != nil { // jobs of one evaluation share it, and so see each other's artifacts
+				if l.evaluation = free[evaluationID]; l.evaluation != nil {
 					locked[id] = l
 				}
 				return nil
@@ -183,7 +186,6 @@ type evaluationChange struct {
 	ID         string            `json:"id"`
 	Status     evaluation.Status `json:"status"`
 	WaitingFor string            `json:"waiting_for"`
-	Changes    int               `json:"changes"` // one for each job
 }
 
 type nextJob struct {
@@ -221,14 +223,8 @@ func (w *writes) settle(st *settling, l lockedJob) {
 	}
 	e.Version++
 	w.start(e, e.Start(st.result.Artifact.Kind), l.traceparent)
-	i := slices.Index(w.progress, e.ID)
-	if i < 0 {
-		i = len(w.progress)
-		w.evaluations = append(w.evaluations, evaluationChange{ID: e.ID})
-		w.change(e)
-	}
-	c := &w.evaluations[i]
-	c.Status, c.WaitingFor, c.Changes = e.Status, e.WaitingFor, c.Changes+1
+	w.evaluations = append(w.evaluations, evaluationChange{e.ID, e.Status, e.WaitingFor})
+	w.change(e)
 }
 
 // change notes an evaluation whose new state is to be sent.
@@ -264,8 +260,8 @@ func (w *writes) queue(b *pgx.Batch) {
 	}
 	if len(w.evaluations) > 0 {
 		b.Queue(`
-			UPDATE evaluations SET status = r.status, version = version + r.changes, waiting_for = r.waiting_for, updated_at = now()
-			FROM json_to_recordset($1) AS r(id text, status text, waiting_for text, changes integer)
+			UPDATE evaluations SET status = r.status, version = version + 1, waiting_for = r.waiting_for, updated_at = now()
+			FROM json_to_recordset($1) AS r(id text, status text, waiting_for text)
 			WHERE evaluations.id = ANY($2) AND evaluations.id = r.id`, w.evaluations, w.progress)
 	}
 	if len(w.next) > 0 {

@@ -12,6 +12,9 @@ const togetherMost = 64
 // errAlone is the answer to a call that cannot go together with others, and is made alone.
 var errAlone = errors.New("it has to be made alone")
 
+// errNext is the answer to a call that does not go with others of its group, but may with the next.
+var errNext = errors.New("it goes with the next")
+
 // together makes calls of many goroutines in few transactions: the first goes at once, and those that come while it is under way go
 // together in the next. So nobody waits for others to come, and the busier a process is, the less a call costs.
 type together[T any] struct {
@@ -60,14 +63,20 @@ func (t *together[T]) next(ctx context.Context) {
 	t.queue = t.queue[n:]
 	t.mu.Unlock()
 	err := t.do(ctx, calls)
+	var again []*call[T]
 	for _, c := range calls {
 		if err != nil {
 			c.err = err
+		}
+		if c.err == errNext { //nolint:errorlint // it is not wrapped
+			again = append(again, c)
+			continue
 		}
 		close(c.done)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.queue = append(again, t.queue...)
 	if t.busy = len(t.queue) > 0; t.busy {
 		go t.next(ctx)
 	}
