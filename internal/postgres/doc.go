@@ -15,7 +15,7 @@
 // # What must be sent
 //
 // Nothing here talks to Redis. A transaction that makes something true which others must hear of leaves a row in the outbox; the
-// relay (package outbox) reads the state when it sends.
+// relay (package outbox) reads the state when it sends, or is given it by the transaction that left the row ([DB.OnLeft]).
 //
 // # Deleted evaluations
 //
