@@ -88,6 +88,40 @@ type Word struct {
 	Offset      time.Duration
 	Duration    time.Duration
 	Phonemes    []Phoneme // in order; empty for omissions and insertions
+	// Syllables are in order, and between them have all phonemes; empty when there are none, or the assessor does not tell.
+	Syllables []Syllable
+}
+
+// Stress is how strong a syllable is within its word. The zero value says that it is not known.
+type Stress string
+
+// The stresses.
+const (
+	StressPrimary   Stress = "primary"
+	StressSecondary Stress = "secondary"
+	StressNone      Stress = "none"
+)
+
+// Syllable is a scored part of a word: a vowel with the consonants around it.
+type Syllable struct {
+	Phonemes int    // how many of the word's phonemes it has
+	Score    int    // 0-100
+	Stress   Stress // as the dictionary has it; empty when there is no one right place
+	// Heard is StressPrimary for the syllable that bore the main stress as it was said and StressNone for the others; empty in all of them when
+	// that is not sure.
+	Heard    Stress
+	Offset   time.Duration
+	Duration time.Duration
+}
+
+// StressMisplaced reports whether the main stress was surely heard in another place than the dictionary has it.
+func (w Word) StressMisplaced() bool {
+	for _, s := range w.Syllables {
+		if s.Heard == StressPrimary {
+			return s.Stress != StressPrimary && s.Stress != ""
+		}
+	}
+	return false
 }
 
 // Phoneme is a scored sound of a word.

@@ -66,6 +66,11 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	if err != nil {
 		return nil, explain(cfg.ModelDir, err)
 	}
+	if err := dictionary.LoadStress(); errors.Is(err, lexicon.ErrOtherDictionary) {
+		log.Warn("the stress of words is not scored", "err", err)
+	} else if err != nil {
+		return nil, err
+	}
 	diagnosis, err := ParseDiagnosis(diagnosisJSON)
 	if err != nil {
 		return nil, err
@@ -166,7 +171,7 @@ func (w *worker) assess(ctx context.Context, samples []int16, text, native strin
 		return nil, err
 	}
 	w.diagnose(r, part.background, native)
-	return w.score(r, text, part.offset, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
+	return w.score(r, text, part, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
 }
 
 // understand finds the words in a recording and refuses what cannot be scored.

@@ -33,7 +33,8 @@ func phoneScore(ratio float64) float64 {
 }
 
 // score turns what was found into scores. offset is the first frame's place in the recording, total the recording's length.
-func (w *worker) score(r *reading, text string, offset int, total time.Duration) *evaluation.Assessment {
+func (w *worker) score(r *reading, text string, part speech, total time.Duration) *evaluation.Assessment {
+	offset := part.offset
 	a := &evaluation.Assessment{Assessor: Name, Words: make([]evaluation.Word, len(r.words), len(r.words)+len(r.extras))}
 	var sum, phones float64
 	spoken := 0
@@ -48,7 +49,8 @@ func (w *worker) score(r *reading, text string, offset int, total time.Duration)
 	a.Scores.Accuracy = int(math.Round(sum / max(phones, 1)))
 	a.Scores.Integrity = int(math.Round(100 * float64(spoken) / float64(len(r.words))))
 	a.Scores.Fluency = int(math.Round(fluency(r, pausesAllowed(text, a.Words))))
-	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, nil)
+	a.Scores.Prosody = w.prosodyScore(r, a.Words, part)
+	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, a.Scores.Prosody)
 	a.Level = evaluation.LevelOf(a.Scores.Overall, a.Scores.Integrity)
 	a.Words = insertExtras(a.Words, r.extras, offset, total)
 	return a
@@ -93,13 +95,18 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		}
 		word.Phonemes = append(word.Phonemes, phoneme)
 	}
-	score := (1-worstShare)*sum/float64(len(found.phones)) + worstShare*worst
-	word.Score, word.Error = min(int(math.Round(score)), most), evaluation.WordCorrect
+	word.Score, word.Error = min(unitScore(sum/float64(len(found.phones)), worst), most), evaluation.WordCorrect
 	if word.Score < wrongBelow {
 		word.Error = evaluation.WordMispronunciation
 	}
 	word.Offset, word.Duration = within(found.span(), offset, total)
+	w.scoreSyllables(&word, found.phones)
 	return word
+}
+
+// unitScore is the score of a word or syllable from the mean and the worst of its phones'.
+func unitScore(mean, worst float64) int {
+	return int(math.Round((1-worstShare)*mean + worstShare*worst))
 }
 
 // within is where a span lies in the recording.
