@@ -171,6 +171,10 @@ func (w *worker) assess(ctx context.Context, samples []int16, text, native strin
 		return nil, err
 	}
 	w.diagnose(r, part.background, native)
+	w.dropUncertain(r)
+	if err := w.findReplaced(ctx, r, w.scores); err != nil {
+		return nil, err
+	}
 	return w.score(r, text, part, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
 }
 

@@ -27,7 +27,9 @@ type spokenPhone struct {
 // spokenWord is a target word as it was found; without phones it was left out.
 type spokenWord struct {
 	lexicon.Word
-	phones []spokenPhone
+	phones   []spokenPhone
+	another  bool // was said in its place, or it was said so badly that no single sound is to be named
+	replaced bool // surely: it counts as not said
 }
 
 func (w *spokenWord) span() span {

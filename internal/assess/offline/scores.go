@@ -41,7 +41,7 @@ func (w *worker) score(r *reading, text string, part speech, total time.Duration
 	for i := range r.words {
 		found := &r.words[i]
 		a.Words[i] = w.scoreWord(found, r.allowance, offset, total)
-		if n := float64(len(found.phones)); n > 0 {
+		if n := float64(len(found.phones)); n > 0 && !found.replaced {
 			spoken++
 			sum, phones = sum+n*float64(a.Words[i].Score), phones+n
 		}
@@ -76,12 +76,12 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		return word
 	}
 	var sum float64
-	worst, most, another := 100.0, 100, found.another(allowance)
+	worst, most := 100.0, 100
 	for _, p := range found.phones {
 		ratio := p.goodness.ratio + allowance
 		score := phoneScore(ratio)
 		switch {
-		case !another:
+		case !found.another:
 			score = p.finding.score(score)
 		case !p.heard:
 			score = min(score, otherWordScore)
@@ -89,7 +89,7 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		sum, worst = sum+score, min(worst, score)
 		at, long := within(p.span, offset, total)
 		phoneme := evaluation.Phoneme{ARPAbet: w.model.Name(p.phone), Score: int(math.Round(score)), Offset: at, Duration: long}
-		if !another && p.finding.heard != "" {
+		if !found.another && p.finding.heard != "" {
 			phoneme.Heard, phoneme.Confidence = p.finding.heard, p.finding.confidence
 			most = wrongBelow - 1
 		}
