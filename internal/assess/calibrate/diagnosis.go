@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/offline"
 	"oktalk/internal/assess/stats"
 )
@@ -225,7 +226,7 @@ func regress(xs [][]float64, said []bool, prior, hold []float64) []float64 {
 			if said[k] {
 				y = 1
 			}
-			p := logistic(z)
+			p := calibration.Logistic(z)
 			v := p * (1 - p)
 			for i, f := range x {
 				slope[i] += (y - p) * f

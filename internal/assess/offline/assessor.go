@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/offline/acoustic"
 	"oktalk/internal/assess/offline/lexicon"
 	"oktalk/internal/evaluation"
@@ -34,6 +35,9 @@ type Config struct {
 	// Timeout is how long scoring one recording may take once it has a worker; beyond it the request is refused. 0 means no limit.
 	// A minute with sixty words, the most there is, takes 1.7 s of CPU; it took 10 s on a machine with six programs for each core.
 	Timeout time.Duration `env:"ASSESSOR_TIMEOUT" envDefault:"15s"`
+	// Calibration is a file that `oktalk calibrate` wrote: a curve by which the scores of sounds are moved to those of labelled recordings, their
+	// order kept. Words, syllables, accuracy and overall follow. Empty means none.
+	Calibration string `env:"ASSESSOR_CALIBRATION"`
 }
 
 // Pronouncer guesses the pronunciations of words outside the dictionary: ARPAbet without stress, one or more
@@ -75,13 +79,22 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	if err != nil {
 		return nil, err
 	}
+	var curve *calibration.Calibration
+	if cfg.Calibration != "" {
+		c, err := calibration.Load(cfg.Calibration, Name)
+		if err != nil {
+			return nil, fmt.Errorf("setting ASSESSOR_CALIBRATION (oktalk calibrate makes such a file; empty: none): %w", err)
+		}
+		curve = &c
+		log.Info("scores of sounds are calibrated", "made_from", c.MadeFrom, "phone_slope", c.PhoneSlope, "phone_offset", c.PhoneOffset)
+	}
 	n := cfg.Workers
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
 	workers := make([]*worker, n)
 	for i := range workers {
-		workers[i] = newWorker(model, diagnosis)
+		workers[i] = newWorker(model, diagnosis, curve)
 	}
 	return &Assessor{lexicon: lexicon.New(dictionary, g2p, known), queue: newQueue(workers, cfg.Queue, cfg.QueueWait), timeout: cfg.Timeout, log: log}, nil
 }

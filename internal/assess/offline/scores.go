@@ -86,6 +86,9 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		case !p.heard:
 			score = min(score, otherWordScore)
 		}
+		if w.curve != nil {
+			score = w.curve.Apply(score)
+		}
 		sum, worst = sum+score, min(worst, score)
 		at, long := within(p.span, offset, total)
 		phoneme := evaluation.Phoneme{ARPAbet: w.model.Name(p.phone), Score: int(math.Round(score)), Offset: at, Duration: long}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/offline/acoustic"
 )
 
@@ -23,7 +24,8 @@ type worker struct {
 	syllables   syllabifier
 	sonorant    []bool // by phone: it has a voice to measure the pitch of
 	diagnosis   *Diagnosis
-	substitutes map[string]substitutes // by first language, "" among them
+	curve       *calibration.Calibration // nil: none
+	substitutes map[string]substitutes   // by first language, "" among them
 	samples     []float32
 	scores      []float32
 	since       time.Time // when it was lent out
@@ -42,11 +44,11 @@ func (w *worker) shrink() {
 	}
 }
 
-func newWorker(m *acoustic.Model, d *Diagnosis) *worker {
+func newWorker(m *acoustic.Model, d *Diagnosis, curve *calibration.Calibration) *worker {
 	usual, narrow := newVariantSet(m, variants), newVariantSet(m, narrowVariants(m))
 	w := &worker{
 		model: m, tuning: defaultTuning(), variants: usual, usual: usual, narrow: narrow, frontEnd: m.NewFrontEnd(), scorer: m.NewScorer(),
-		pitch: newPitchTracker(), syllables: newSyllabifier(m), sonorant: sonorants(m), diagnosis: d, substitutes: map[string]substitutes{"": newSubstitutes(m, "")},
+		pitch: newPitchTracker(), syllables: newSyllabifier(m), sonorant: sonorants(m), diagnosis: d, curve: curve, substitutes: map[string]substitutes{"": newSubstitutes(m, "")},
 	}
 	for language := range typical {
 		w.substitutes[language] = newSubstitutes(m, language)
