@@ -29,6 +29,7 @@ import "C"
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -71,10 +72,13 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(z, "%x\n", sha256.Sum256(data))
+	lines := []string{fmt.Sprintf("%x", sha256.Sum256(data))}
 	f := newFlite()
 	for _, e := range entries {
-		fmt.Fprintln(z, digits(e, f.look(e.word), spoken[e.word]))
+		lines = append(lines, digits(e, f.look(e.word), spoken[e.word]))
+	}
+	if _, err := io.WriteString(z, strings.Join(lines, "\n")+"\n"); err != nil {
+		return err
 	}
 	return z.Close()
 }
@@ -199,7 +203,7 @@ func (f flite) look(word string) [][]vowel {
 		}
 		found := C.lex_lookup(f.lexicon, name, p, nil)
 		var vs []vowel
-		for v := (*C.cst_val)(found); v != nil; v = C.val_cdr(v) {
+		for v := found; v != nil; v = C.val_cdr(v) {
 			phone := C.GoString(C.val_string(C.val_car(v)))
 			if digit := phone[len(phone)-1]; digit == '0' || digit == '1' {
 				vs = append(vs, vowel{arpabet(phone[:len(phone)-1]), digit})
@@ -240,7 +244,7 @@ func hearAll(entries []entry) (map[string][]mainStress, error) {
 	words = slices.Compact(words)
 	all := map[string][]mainStress{}
 	for _, voice := range []string{"en-us", "en-gb"} {
-		cmd := exec.Command("espeak-ng", "-q", "-x", "--sep=_", "-v", voice, "--stdin")
+		cmd := exec.CommandContext(context.Background(), "espeak-ng", "-q", "-x", "--sep=_", "-v", voice, "--stdin")
 		cmd.Stdin = strings.NewReader(strings.Join(words, "\n\n") + "\n")
 		printed, err := cmd.Output()
 		if err != nil {

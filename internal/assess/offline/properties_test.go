@@ -54,8 +54,7 @@ func eachText(n int, test func(text, voice string)) {
 func overall(t *testing.T, s []int16, text string) (int, *evaluation.Assessment) {
 	t.Helper()
 	got, err := setup(t).Assess(t.Context(), s, text, "en-US")
-	var refusal *evaluation.Refusal
-	if errors.As(err, &refusal) {
+	if _, refused := errors.AsType[*evaluation.Refusal](err); refused {
 		return 0, nil
 	}
 	if err != nil {
