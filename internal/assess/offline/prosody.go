@@ -40,8 +40,8 @@ const (
 	flat       = 1.0
 	flatPoints = 60
 	// stressPoints are for each word with its stress in another place.
-	stressPoints = 20
-	stressMost   = 40
+	stressPoints = 15
+	stressMost   = 30 // so that prosody below 50, which the coach calls a flat voice, is one
 )
 
 // vowelUsual is how much longer (logarithm) and louder (dB) a vowel is than the mean of all: measured on right readings by flite and

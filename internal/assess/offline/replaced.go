@@ -73,6 +73,8 @@ func (w *worker) findReplaced(ctx context.Context, r *reading, scores []float32)
 		gap := gaps[i] - usual
 		word.replaced = suspect(*word) && gap > word.leastGap()
 		word.another = word.replaced || word.mostlyWrong(r.allowance) && gap > wrongGap
+		// The rest of the other word is beside it.
+		word.replaced = word.replaced || word.another && slices.ContainsFunc(r.extras, func(e extra) bool { return e.text == "" && word.touches(e.span) })
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ const (
 	finalWeight = -0.3 // for the last syllable of a word, which is longer without being stressed
 
 	// rightFrom is the probability from which the stress was heard where it should be. It was elsewhere when the right place has
-	// at most wrongUpTo and another at least otherFrom. False alarms are worse than misses: of 645 right words none, of 446 wrong ones 52.
+	// at most wrongUpTo and another at least otherFrom. False alarms are worse than misses: of 645 right words none, of 446 wrong ones 57.
 	rightFrom = 0.7
 	wrongUpTo = 0.05
 	otherFrom = 0.8
