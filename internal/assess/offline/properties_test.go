@@ -79,7 +79,7 @@ func says(t *testing.T, voice, text string, lexicon ...string) []int16 {
 
 func TestPerfectReadingsByEveryVoice(t *testing.T) {
 	t.Parallel()
-	eachText(8, func(text, voice string) {
+	eachText(6, func(text, voice string) {
 		if n, got := overall(t, says(t, voice, text), text); n < 90 {
 			t.Errorf("%s reads %q: overall %d, want at least 90: %+v", voice, text, n, got)
 		}
@@ -157,7 +157,7 @@ func TestMistakesNeverHelp(t *testing.T) {
 	t.Parallel()
 	const anew = 2
 	rises, steps, praised, missing := 0, 0, 0, 0
-	eachText(8, func(text, voice string) {
+	eachText(6, func(text, voice string) {
 		words := strings.Fields(text)
 		dice := rand.New(rand.NewPCG(uint64(len(text)), uint64(len(voice))))
 		p := planted{words: strings.Fields(text)}
@@ -196,7 +196,7 @@ func TestMistakesNeverHelp(t *testing.T) {
 // Loudness, the rate of the recording and silence before the speech hardly matter; of what 8 kHz leave out some is missed.
 func TestCircumstancesHardlyMatter(t *testing.T) {
 	t.Parallel()
-	eachText(4, func(text, voice string) {
+	eachText(2, func(text, voice string) {
 		s := says(t, voice, text)
 		peak := 0
 		for _, x := range s {
@@ -242,7 +242,7 @@ func through(t *testing.T, s []int16, rate int) []int16 {
 func TestOtherTextsGetNothing(t *testing.T) {
 	t.Parallel()
 	at := 0
-	eachText(len(propertyTexts), func(said, voice string) {
+	eachText(8, func(said, voice string) {
 		at++
 		text := propertyTexts[(at*5+1)%len(propertyTexts)]
 		if said == text {
