@@ -1,13 +1,13 @@
 package lexicon
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	_ "embed" // stress.gz
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 )
@@ -31,9 +31,13 @@ func (d *Dictionary) readStress(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("read the stress of words: %w", err)
 	}
-	in := bufio.NewScanner(z)
-	if !in.Scan() || in.Text() != fmt.Sprintf("%x", sha256.Sum256([]byte(d.text))) {
-		return errors.Join(ErrOtherDictionary, in.Err())
+	unpacked, err := io.ReadAll(z)
+	if err != nil {
+		return fmt.Errorf("read the stress of words: %w", err)
+	}
+	sum, rest, _ := strings.Cut(string(unpacked), "\n")
+	if sum != fmt.Sprintf("%x", sha256.Sum256([]byte(d.text))) {
+		return ErrOtherDictionary
 	}
 	numbers, patterns := map[string]uint16{"?": 0}, []string{""}
 	byLine := make(map[uint32]uint16, len(d.lines))
@@ -42,10 +46,11 @@ func (d *Dictionary) readStress(data []byte) error {
 		if vowels < 2 {
 			continue
 		}
-		if !in.Scan() {
-			return fmt.Errorf("read the stress of words: it ends before the dictionary does: %w", errors.Join(errors.ErrUnsupported, in.Err()))
+		if rest == "" {
+			return errors.New("read the stress of words: it ends before the dictionary does")
 		}
-		pattern := in.Text()
+		var pattern string
+		pattern, rest, _ = strings.Cut(rest, "\n")
 		if len(pattern) != vowels && pattern != "?" || strings.Trim(pattern, "012?") != "" {
 			return fmt.Errorf("read the stress of words: %q for a word of %d vowels", pattern, vowels)
 		}
@@ -66,9 +71,10 @@ func (d *Dictionary) readStress(data []byte) error {
 // vowels counts the vowels of the line at an offset.
 func (d *Dictionary) vowels(at uint32) int {
 	line, _, _ := strings.Cut(d.text[at:], "\n")
-	n := -1 // the first field is the word
-	for f := range strings.FieldsSeq(line) {
-		if n < 0 || isVowel(f) {
+	_, phones, _ := strings.Cut(strings.TrimSpace(line), " ") // a dictionary with tabs has another sum
+	n := 0
+	for phone := range strings.FieldsSeq(phones) {
+		if isVowel(phone) {
 			n++
 		}
 	}

@@ -100,3 +100,20 @@ func FuzzReadStress(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkLoadStress is a part of starting the assessor.
+func BenchmarkLoadStress(b *testing.B) {
+	data, err := os.ReadFile("/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict")
+	if err != nil {
+		b.Fatal(err)
+	}
+	d, err := ParseDictionary(data, func(string) bool { return true })
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := d.LoadStress(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
