@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/offline"
 	"oktalk/internal/assess/stats"
 )
@@ -226,7 +225,7 @@ func regress(xs [][]float64, said []bool, prior, hold []float64) []float64 {
 			if said[k] {
 				y = 1
 			}
-			p := calibration.Logistic(z)
+			p := logistic(z)
 			v := p * (1 - p)
 			for i, f := range x {
 				slope[i] += (y - p) * f

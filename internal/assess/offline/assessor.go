@@ -185,7 +185,7 @@ func (w *worker) assess(ctx context.Context, samples []int16, text, native strin
 	}
 	w.diagnose(r, part.background, native)
 	w.dropUncertain(r)
-	if err := w.findReplaced(ctx, r, w.scores); err != nil {
+	if err := w.findReplaced(ctx, r, w.scores, part.background); err != nil {
 		return nil, err
 	}
 	return w.score(r, text, part, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil

@@ -58,7 +58,7 @@ func (w *worker) prosodyScore(r *reading, words []evaluation.Word, part speech) 
 		return nil
 	}
 	misplaced := 0
-	if part.background >= clearRange {
+	if part.background >= stressRange {
 		misplaced = w.hearStress(r, words, p.nuclei)
 	}
 	score := int(math.Round(p.score(misplaced)))

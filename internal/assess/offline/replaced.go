@@ -25,6 +25,9 @@ const (
 	usualGap = -0.25
 	// noAllowance: a recording that is given more of it is so noisy or unusual that other sounds explain most words better.
 	noAllowance = 0.25
+	// anotherRange is how far, in dB, speech must stand out from its background for that: noise at 15 dB gives 16 to 19, at 20 dB 20 to 24, clean
+	// recordings 35 and more.
+	anotherRange = 28
 	// otherWordScore is the most that a phone gets which was not heard, in another word.
 	otherWordScore = 40
 )
@@ -45,9 +48,9 @@ func (r *reading) compare(m *acoustic.Model, variants variantSet) {
 
 // findReplaced marks the words in whose place another was said, surely or likely. No single sound is named in them: that would be a find by
 // chance.
-func (w *worker) findReplaced(ctx context.Context, r *reading, scores []float32) error {
+func (w *worker) findReplaced(ctx context.Context, r *reading, scores []float32, background float64) error {
 	suspect := func(word spokenWord) bool { return word.suspect(r.allowance) }
-	if r.allowance >= noAllowance || w.frontEnd.Narrow() || !slices.ContainsFunc(r.words, suspect) {
+	if r.allowance >= noAllowance || background < anotherRange || w.frontEnd.Narrow() || !slices.ContainsFunc(r.words, suspect) {
 		return nil
 	}
 	gaps := make([]float64, len(r.words))

@@ -24,8 +24,8 @@ const (
 	// pauseAfter is the frames of silence before which the last syllable is drawn out, and its pitch may rise or fall for the sentence:
 	// it is never found to be stressed wrongly.
 	pauseAfter = 5
-	// clearRange is the distance of speech from its background, in dB, from which the stress is judged.
-	clearRange = 25
+	// stressRange is the distance of speech from its background, in dB, from which the stress is judged.
+	stressRange = 25
 )
 
 // hearStress notes which syllables of the words bore the main stress, where that is sure, and counts those where it was in another place.
