@@ -11,7 +11,7 @@ build_go = CGO_ENABLED=0 $(GO) build -trimpath
 modules = . bench $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo build test test-fast lint fmt bench bench-go chaos speech-report calibrate diagnosis migrate verify clean
+.PHONY: help setup run demo build test test-fast lint fmt bench bench-go chaos speech-report calibrate diagnosis stress migrate verify clean
 .DELETE_ON_ERROR:
 
 help: ## list what make can do
@@ -72,6 +72,11 @@ calibrate: bin/oktalk ## fit the phones' scores to generated recordings (SEED=1)
 
 diagnosis: bin/oktalk ## fit again which sounds are heard for others, 15 minutes (SEED=1); build afterwards
 	@bin/oktalk calibrate --diagnosis internal/assess/offline/diagnosis.json --seed $(or $(SEED),1)
+
+stress: ## find again which syllables of the dictionary's words bear stress, 6 minutes; needs gcc, flite and espeak-ng; build afterwards
+	@mkdir -p dist
+	@cd tools/stress && CGO_ENABLED=1 $(GO) run . /usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict >../../dist/stress.gz
+	@mv dist/stress.gz internal/assess/offline/lexicon/stress.gz
 
 migrate: bin/oktalk ## bring the database of DATABASE_URL up to date
 	@bin/oktalk migrate up

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"oktalk/internal/assess/calibrate"
+	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/corpus"
 	"oktalk/internal/assess/measure"
 	"oktalk/internal/assess/offline"
@@ -32,7 +33,8 @@ func newCalibrateCommand(getenv func(string) string) *cobra.Command {
 		Short: "Fit the offline assessor's scores of sounds to labelled recordings",
 		Long: `calibrate scores recordings of which is known how good each sound is, prints how the
 assessor's scores go with that, and writes a calibration: a curve from its scores of sounds
-to those of the labels, which keeps their order.
+to those of the labels, which keeps their order. ASSESSOR_CALIBRATION=FILE makes the API
+use it.
 
 With --labelled it reads recordings that teachers scored, from a folder as the corpus
 speechocean762 has it: WAVE, train, test and resource/scores.json. The curve is fitted to train,
@@ -70,7 +72,7 @@ was said for another, fitted to such recordings with several seeds.`,
 	return cmd
 }
 
-func runCalibrate(ctx context.Context, getenv func(string) string, flags calibrateFlags, out, progress io.Writer) (calibrate.Calibration, error) {
+func runCalibrate(ctx context.Context, getenv func(string) string, flags calibrateFlags, out, progress io.Writer) (calibration.Calibration, error) {
 	if flags.labelled != "" {
 		return calibrateLabelled(ctx, getenv, flags.labelled, out, progress)
 	}
@@ -78,21 +80,21 @@ func runCalibrate(ctx context.Context, getenv func(string) string, flags calibra
 }
 
 // calibrateMade fits to generated recordings of the tuning voices, without noise: those of flite, which are near people's.
-func calibrateMade(ctx context.Context, getenv func(string) string, flags calibrateFlags, out, progress io.Writer) (calibrate.Calibration, error) {
+func calibrateMade(ctx context.Context, getenv func(string) string, flags calibrateFlags, out, progress io.Writer) (calibration.Calibration, error) {
 	maker, assessor, err := newMeasurement(ctx, getenv, flags.folder)
 	if err != nil {
-		return calibrate.Calibration{}, err
+		return calibration.Calibration{}, err
 	}
 	all, err := maker.Plan(ctx, flags.seed)
 	if err != nil {
-		return calibrate.Calibration{}, err
+		return calibration.Calibration{}, err
 	}
 	all = slices.DeleteFunc(all, func(r corpus.Recording) bool {
 		return r.Voice.Split != corpus.Tuning || r.Voice.Program != corpus.Flite || r.Condition != corpus.Clean || !measure.Phonetic(r.Kind)
 	})
 	outcomes, err := measure.Run(ctx, assessor, maker, all, progress)
 	if err != nil {
-		return calibrate.Calibration{}, err
+		return calibration.Calibration{}, err
 	}
 	var samples []calibrate.Sample
 	for i := range outcomes {
@@ -115,21 +117,21 @@ func calibrateMade(ctx context.Context, getenv func(string) string, flags calibr
 	return c, printCurve(out, c)
 }
 
-func calibrateLabelled(ctx context.Context, getenv func(string) string, dir string, out, progress io.Writer) (calibrate.Calibration, error) {
+func calibrateLabelled(ctx context.Context, getenv func(string) string, dir string, out, progress io.Writer) (calibration.Calibration, error) {
 	folder, err := os.OpenRoot(dir)
 	if err != nil {
-		return calibrate.Calibration{}, err
+		return calibration.Calibration{}, err
 	}
 	defer func() { _ = folder.Close() }()
 	all, err := calibrate.ReadSpeechOcean(folder.FS())
 	if err != nil {
-		return calibrate.Calibration{}, fmt.Errorf("read the labels in %s: %w", dir, err)
+		return calibration.Calibration{}, fmt.Errorf("read the labels in %s: %w", dir, err)
 	}
 	assessor, _, err := newAssessor(getenv)
 	if err != nil {
-		return calibrate.Calibration{}, err
+		return calibration.Calibration{}, err
 	}
-	var c calibrate.Calibration
+	var c calibration.Calibration
 	for _, split := range []string{"train", "test"} {
 		some := slices.DeleteFunc(slices.Clone(all), func(u calibrate.Utterance) bool { return u.Split != split })
 		if len(some) == 0 {
@@ -154,14 +156,14 @@ func calibrateLabelled(ctx context.Context, getenv func(string) string, dir stri
 			c.Assessor, c.Recordings = offline.Name, compared.Recordings
 			c.MadeFrom = fmt.Sprintf("%s of %s", split, filepath.Base(filepath.Clean(dir)))
 		}
-		plain := calibrate.Calibration{PhoneSlope: 1}
-		_, _ = fmt.Fprintf(out, "labels of sounds surprise by %.3f bits, calibrated by %.3f\n\n", plain.Surprise(compared.Samples()), c.Surprise(compared.Samples()))
+		plain := calibration.Calibration{PhoneSlope: 1}
+		_, _ = fmt.Fprintf(out, "labels of sounds surprise by %.3f bits, calibrated by %.3f\n\n", calibrate.Surprise(plain, compared.Samples()), calibrate.Surprise(c, compared.Samples()))
 	}
 	return c, printCurve(out, c)
 }
 
 // printCurve shows what becomes of scores.
-func printCurve(w io.Writer, c calibrate.Calibration) error {
+func printCurve(w io.Writer, c calibration.Calibration) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(t, "slope %.3f, offset %.3f, from %d sounds of %d recordings\n\n", c.PhoneSlope, c.PhoneOffset, c.Phones, c.Recordings) // Flush returns the first error
 	_, _ = fmt.Fprintln(t, "SCORE\tCALIBRATED")

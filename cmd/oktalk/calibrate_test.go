@@ -3,13 +3,17 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"oktalk/internal/assess/calibrate"
+	"oktalk/internal/assess/calibration"
+	"oktalk/internal/assess/offline"
+	"oktalk/internal/audio"
+	"oktalk/internal/evaluation"
 )
 
 // TestCalibrateLabelled labels a few readings by flite, one of which has wrong sounds.
@@ -69,8 +73,47 @@ func TestCalibrateLabelled(t *testing.T) {
 	if data, err = os.ReadFile(out); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := calibrate.Parse(data); err != nil || c.Recordings != 4 || c.Phones != 24 || c.Assessor != "offline" {
+	c, err := calibration.Parse(data)
+	if err != nil || c.Recordings != 4 || c.Phones != 24 || c.Assessor != "offline" {
 		t.Errorf("calibration %+v, %v", c, err)
+	}
+	checkCalibrated(t, c, out, filepath.Join(dir, "WAVE", "000003.WAV"))
+}
+
+// checkCalibrated scores a recording with and without a calibration: every sound is moved as it says.
+func checkCalibrated(t *testing.T, c calibration.Calibration, file, recording string) {
+	t.Helper()
+	data, err := os.ReadFile(recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clip, err := audio.ParseWAV(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	score := func(file string) *evaluation.Assessment {
+		a, err := offline.New(offline.Config{ModelDir: "/usr/share/pocketsphinx/model/en-us", Workers: 1, Calibration: file}, nil, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := a.Assess(t.Context(), clip.Samples, "thin red", "en-US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	plain, moved := score(""), score(file)
+	for i, w := range plain.Words {
+		for k, p := range w.Phonemes {
+			// Scores are rounded before and after, which near the ends is much on the scale of log odds.
+			low, high := c.Apply(float64(p.Score)-0.5), c.Apply(float64(p.Score)+0.5)
+			if got := float64(moved.Words[i].Phonemes[k].Score); got < low-0.5 || got > high+0.5 {
+				t.Errorf("%s of %q scores %v calibrated and %d plain, want %.1f to %.1f", p.ARPAbet, w.Text, got, p.Score, low, high)
+			}
+		}
+	}
+	if plain.Scores.Accuracy == moved.Scores.Accuracy {
+		t.Errorf("accuracy is %d with and without calibration %+v", plain.Scores.Accuracy, c)
 	}
 }
 

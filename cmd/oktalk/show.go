@@ -95,8 +95,12 @@ func (s *screen) scores(v evaluation.View) {
 		return
 	}
 	sc := v.Scores
-	s.printf("\n%s  overall %s   accuracy %d   fluency %d   integrity %d\n\n", s.paint(bold, "level "+string(deref(v.Level))),
-		s.byScore(sc.Overall, fmt.Sprint(sc.Overall)), sc.Accuracy, sc.Fluency, sc.Integrity)
+	prosody := "not measured"
+	if sc.Prosody != nil {
+		prosody = fmt.Sprint(*sc.Prosody)
+	}
+	s.printf("\n%s  overall %s   accuracy %d   fluency %d   integrity %d   prosody %s\n\n", s.paint(bold, "level "+string(deref(v.Level))),
+		s.byScore(sc.Overall, fmt.Sprint(sc.Overall)), sc.Accuracy, sc.Fluency, sc.Integrity, prosody)
 	var words []string
 	for _, w := range *v.Words {
 		words = append(words, s.word(w))
@@ -106,7 +110,26 @@ func (s *screen) scores(v evaluation.View) {
 		if w.Error == evaluation.WordMispronunciation || w.Score != nil && *w.Score < 80 && w.Error == evaluation.WordCorrect {
 			s.printf("  %-14s %3d  %s\n", w.Text, deref(w.Score), s.phonemes(w.Phonemes))
 		}
+		if meant, heard := stresses(w.Syllables); heard != meant {
+			s.printf("  %-14s stress heard on %s, meant on %s\n", w.Text, heard, meant)
+		}
 	}
+}
+
+// stresses are the syllables that are meant to bear the main stress of a word and that were heard to; both empty when one is not known.
+func stresses(syllables []evaluation.SyllableView) (meant, heard string) {
+	for _, s := range syllables {
+		if deref(s.Stress) == evaluation.StressPrimary {
+			meant = s.IPA
+		}
+		if deref(s.HeardStress) == evaluation.StressPrimary {
+			heard = s.IPA
+		}
+	}
+	if meant == "" || heard == "" {
+		return "", ""
+	}
+	return meant, heard
 }
 
 func (s *screen) word(w evaluation.WordView) string {

@@ -10,7 +10,7 @@ type Scores struct {
 	Overall   int
 	Accuracy  int  // how well the spoken words were pronounced
 	Fluency   int  // how smoothly they were spoken
-	Integrity int  // spoken words among target words ("completeness")
+	Integrity int  // spoken words among target words ("completeness"); a word in whose place another was said is not spoken
 	Prosody   *int // stress and intonation; nil when the assessor does not measure it
 }
 
@@ -35,13 +35,13 @@ const (
 	LevelC Level = "C"
 )
 
-// LevelOf gives the level of an overall score: S from 90, A from 80, B from 60, C below; at most B when integrity is below
-// 90 and at most C when it is below 60.
+// LevelOf gives the level of an overall score: S from 90, A from 80, B from 60, C below; at most B when a word was not said, so that integrity is below
+// 100, and C when integrity is below 60.
 func LevelOf(overall, integrity int) Level {
 	switch {
 	case overall < 60 || integrity < 60:
 		return LevelC
-	case overall < 80 || integrity < 90:
+	case overall < 80 || integrity < 100:
 		return LevelB
 	case overall < 90:
 		return LevelA
@@ -88,6 +88,40 @@ type Word struct {
 	Offset      time.Duration
 	Duration    time.Duration
 	Phonemes    []Phoneme // in order; empty for omissions and insertions
+	// Syllables are in order, and between them have all phonemes; empty when there are none, or the assessor does not tell.
+	Syllables []Syllable
+}
+
+// Stress is how strong a syllable is within its word. The zero value says that it is not known.
+type Stress string
+
+// The stresses.
+const (
+	StressPrimary   Stress = "primary"
+	StressSecondary Stress = "secondary"
+	StressNone      Stress = "none"
+)
+
+// Syllable is a scored part of a word: a vowel with the consonants around it.
+type Syllable struct {
+	Phonemes int    // how many of the word's phonemes it has
+	Score    int    // 0-100
+	Stress   Stress // as the dictionary has it; empty when there is no one right place
+	// Heard is StressPrimary for the syllable that bore the main stress as it was said and StressNone for the others; empty in all of them when
+	// that is not sure.
+	Heard    Stress
+	Offset   time.Duration
+	Duration time.Duration
+}
+
+// StressMisplaced reports whether the main stress was surely heard in another place than the dictionary has it.
+func (w Word) StressMisplaced() bool {
+	for _, s := range w.Syllables {
+		if s.Heard == StressPrimary {
+			return s.Stress != StressPrimary && s.Stress != ""
+		}
+	}
+	return false
 }
 
 // Phoneme is a scored sound of a word.

@@ -2,6 +2,7 @@ package evaluation
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -44,7 +45,7 @@ type ScoresView struct {
 	Accuracy  int  `json:"accuracy" minimum:"0" maximum:"100"`
 	Fluency   int  `json:"fluency" minimum:"0" maximum:"100"`
 	Integrity int  `json:"integrity" minimum:"0" maximum:"100"`
-	Prosody   *int `json:"prosody" doc:"Null when the assessor does not measure it"`
+	Prosody   *int `json:"prosody" doc:"Stress of words and range of pitch, with a tenth of the overall score; null when the assessor does not measure it, or the recording has too little voice"`
 }
 
 // WordView is a scored word.
@@ -56,6 +57,19 @@ type WordView struct {
 	OffsetMS    *int64        `json:"offset_ms" doc:"From the start of the recording; null for an omission"`
 	DurationMS  *int64        `json:"duration_ms" doc:"Null for an omission"`
 	Phonemes    []PhonemeView `json:"phonemes"`
+	// Syllables are left out when there are none.
+	Syllables []SyllableView `json:"syllables,omitempty" doc:"The phonemes by syllables, in order; absent when the assessor does not tell"`
+}
+
+// SyllableView is a scored part of a word.
+type SyllableView struct {
+	IPA         string  `json:"ipa" example:"ˈæ" doc:"Its sounds, with ˈ or ˌ before them when the dictionary has its stress"`
+	ARPAbet     string  `json:"arpabet" example:"AE" doc:"Its sounds with spaces between them"`
+	Score       int     `json:"score" minimum:"0" maximum:"100"`
+	Stress      *Stress `json:"stress" enum:"primary,secondary,none" doc:"As the dictionary has it; null in words of one syllable, and when there is no one right place"`
+	HeardStress *Stress `json:"heard_stress" enum:"primary,none" doc:"primary for the syllable that bore the main stress as it was said; null when that is not sure"`
+	OffsetMS    int64   `json:"offset_ms"`
+	DurationMS  int64   `json:"duration_ms"`
 }
 
 // PhonemeView is a scored sound.
@@ -194,8 +208,32 @@ func (w Word) view() WordView {
 	for _, p := range w.Phonemes {
 		v.Phonemes = append(v.Phonemes, PhonemeView{p.IPA(), p.ARPAbet, p.Score, orNil(p.Heard), p.Confidence, p.Offset.Milliseconds(), p.Duration.Milliseconds()})
 	}
+	v.Syllables = w.syllableViews()
 	return v
 }
+
+func (w Word) syllableViews() []SyllableView {
+	var views []SyllableView
+	at := 0
+	for _, s := range w.Syllables {
+		v := SyllableView{
+			IPA: stressMarks[s.Stress], Score: s.Score, Stress: orNil(s.Stress), HeardStress: orNil(s.Heard),
+			OffsetMS: s.Offset.Milliseconds(), DurationMS: s.Duration.Milliseconds(),
+		}
+		end := min(at+s.Phonemes, len(w.Phonemes))
+		var arpabet []string
+		for _, p := range w.Phonemes[at:end] {
+			v.IPA += p.IPA()
+			arpabet = append(arpabet, p.ARPAbet)
+		}
+		v.ARPAbet, at = strings.Join(arpabet, " "), end
+		views = append(views, v)
+	}
+	return views
+}
+
+// stressMarks are those of the International Phonetic Alphabet, before a syllable.
+var stressMarks = map[Stress]string{StressPrimary: "ˈ", StressSecondary: "ˌ"}
 
 // MessageType is the type of a versioned progress message.
 type MessageType string

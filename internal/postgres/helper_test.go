@@ -75,7 +75,8 @@ func newEvaluation(user string) *evaluation.Evaluation {
 				{Text: "like", Score: 91, Error: evaluation.WordCorrect, Approximate: true},
 				{
 					Text: "apples", Score: 58, Error: evaluation.WordMispronunciation,
-					Phonemes: []evaluation.Phoneme{{ARPAbet: "AE", Score: 41, Heard: "EH", Confidence: 0.87, Offset: 900 * time.Millisecond, Duration: 110 * time.Millisecond}},
+					Phonemes:  []evaluation.Phoneme{{ARPAbet: "AE", Score: 41, Heard: "EH", Confidence: 0.87, Offset: 900 * time.Millisecond, Duration: 110 * time.Millisecond}},
+					Syllables: []evaluation.Syllable{{Phonemes: 1, Score: 41, Stress: evaluation.StressPrimary, Heard: evaluation.StressNone, Offset: 900 * time.Millisecond, Duration: 110 * time.Millisecond}},
 				},
 			},
 		},

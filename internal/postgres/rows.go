@@ -89,6 +89,16 @@ type wordJSON struct {
 	OffsetMS    int64                `json:"offset_ms"`
 	DurationMS  int64                `json:"duration_ms"`
 	Phonemes    []phonemeJSON        `json:"phonemes,omitempty"`
+	Syllables   []syllableJSON       `json:"syllables,omitempty"`
+}
+
+type syllableJSON struct {
+	Phonemes   int               `json:"phonemes"`
+	Score      int               `json:"score"`
+	Stress     evaluation.Stress `json:"stress,omitempty"`
+	Heard      evaluation.Stress `json:"heard,omitempty"`
+	OffsetMS   int64             `json:"offset_ms"`
+	DurationMS int64             `json:"duration_ms"`
 }
 
 type phonemeJSON struct {
@@ -188,6 +198,11 @@ func toWords(stored []wordJSON) []evaluation.Word {
 				ARPAbet: p.ARPAbet, Score: p.Score, Heard: p.Heard, Confidence: p.Confidence, Offset: ms(p.OffsetMS), Duration: ms(p.DurationMS),
 			})
 		}
+		for _, s := range w.Syllables {
+			word.Syllables = append(word.Syllables, evaluation.Syllable{
+				Phonemes: s.Phonemes, Score: s.Score, Stress: s.Stress, Heard: s.Heard, Offset: ms(s.OffsetMS), Duration: ms(s.DurationMS),
+			})
+		}
 		words = append(words, word)
 	}
 	return words
@@ -202,6 +217,9 @@ func fromWords(words []evaluation.Word) []wordJSON {
 		}
 		for _, p := range w.Phonemes {
 			word.Phonemes = append(word.Phonemes, phonemeJSON{p.ARPAbet, p.Score, p.Heard, p.Confidence, p.Offset.Milliseconds(), p.Duration.Milliseconds()})
+		}
+		for _, s := range w.Syllables {
+			word.Syllables = append(word.Syllables, syllableJSON{s.Phonemes, s.Score, s.Stress, s.Heard, s.Offset.Milliseconds(), s.Duration.Milliseconds()})
 		}
 		stored = append(stored, word)
 	}

@@ -1,17 +1,13 @@
 package calibrate_test
 
 import (
-	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"oktalk/internal/assess/calibrate"
+	"oktalk/internal/assess/calibration"
 )
 
 // Two groups, at log odds 0 and 2, of which shares of 1/2 and 3/4 are right: the line goes through log odds 0 and log 3, so its offset is
@@ -32,7 +28,7 @@ func TestFitByHand(t *testing.T) {
 	}
 	// In bits: half the phones surprise by 1, half by the entropy of 3/4.
 	want := (1 + 0.75*math.Log2(4./3) + 0.25*2) / 2
-	if got := c.Surprise(samples); math.Abs(got-want) > 1e-3 {
+	if got := calibrate.Surprise(c, samples); math.Abs(got-want) > 1e-3 {
 		t.Errorf("Surprise = %.4f, want %.4f", got, want)
 	}
 }
@@ -40,7 +36,7 @@ func TestFitByHand(t *testing.T) {
 // TestFitFindsTheCurve draws labels from a known curve.
 func TestFitFindsTheCurve(t *testing.T) {
 	t.Parallel()
-	want := calibrate.Calibration{PhoneSlope: 0.6, PhoneOffset: 1.5}
+	want := calibration.Calibration{PhoneSlope: 0.6, PhoneOffset: 1.5}
 	rng := rand.New(rand.NewPCG(1, 2))
 	var samples []calibrate.Sample
 	for range 40_000 {
@@ -101,57 +97,4 @@ func TestFitKeepsTheOrderOrFails(t *testing.T) {
 	if _, err := calibrate.Fit(apart, 1); err == nil {
 		t.Error("Fit takes a share of 1")
 	}
-}
-
-func TestCalibrationFile(t *testing.T) {
-	t.Parallel()
-	want := calibrate.Calibration{Assessor: "offline", PhoneSlope: 0.8, PhoneOffset: -0.4, MadeFrom: "train", Recordings: 3, Phones: 40, WrongShare: 0.1}
-	file := filepath.Join(t.TempDir(), "calibration.json")
-	if err := want.Save(file); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := calibrate.Parse(data)
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("Parse = %v (-want +got):\n%s", err, diff)
-	}
-	same := calibrate.Calibration{PhoneSlope: 1}
-	for _, score := range []float64{1, 50, 99} {
-		if got := same.Apply(score); math.Abs(got-score) > 1e-9 {
-			t.Errorf("slope 1 and offset 0 make %v of %v", got, score)
-		}
-	}
-	for _, bad := range []string{"", "{}", `{"assessor":"offline","phone_slope":-1}`, `{"phone_slope":1}`, `{"assessor":"offline","phone_slope":"x"}`} {
-		if _, err := calibrate.Parse([]byte(bad)); err == nil {
-			t.Errorf("Parse(%s) has no error", bad)
-		}
-	}
-	if err := (calibrate.Calibration{}).Save(file); err == nil {
-		t.Error("an empty calibration was saved")
-	}
-}
-
-// FuzzParse: whatever is accepted keeps scores within 0 and 100 and in order.
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"assessor":"offline","phone_slope":0.8,"phone_offset":-0.4}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := calibrate.Parse(data)
-		if err != nil {
-			return
-		}
-		last := 0.0
-		for score := 0.0; score <= 100; score += 5 {
-			got := c.Apply(score)
-			if !(got >= last && got <= 100) {
-				t.Errorf("%+v makes %v of %v after %v", c, got, score, last)
-			}
-			last = got
-		}
-		if _, err := json.Marshal(c); err != nil {
-			t.Error(err)
-		}
-	})
 }

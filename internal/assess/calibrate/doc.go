@@ -1,7 +1,7 @@
 // Package calibrate fits an assessor's scores of phones to recordings of which is known how good each phone is.
 //
 //	Fit                finds the calibration under which the labels are likeliest
-//	Calibration.Apply  maps a score; the order of scores stays
+//	Surprise           tells how well a calibration foretells labels
 //	ReadSpeechOcean    reads recordings that teachers labelled, in the layout of speechocean762
 //	Compare            scores such recordings and tells how the scores agree with the teachers'
 //

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"oktalk/internal/assess/calibration"
 )
 
 // Sample is a phone with what it should be.
@@ -29,24 +31,24 @@ const (
 // Fit finds the slope and offset under which the labels are likeliest (logistic regression on the log odds of the scores, by Newton's
 // method). wrongShare above 0 weighs right and wrong phones as if that share were wrong, for recordings in which mistakes were planted and are more or
 // fewer than learners make; 0 takes them as they are. The result lacks what only the caller knows: Assessor, MadeFrom, Recordings.
-func Fit(samples []Sample, wrongShare float64) (Calibration, error) {
+func Fit(samples []Sample, wrongShare float64) (calibration.Calibration, error) {
 	right := 0.0
 	for _, s := range samples {
 		right += s.Label
 	}
 	wrong := float64(len(samples)) - right
 	if right <= 0 || wrong <= 0 {
-		return Calibration{}, fmt.Errorf("fit %d phones: %w", len(samples), ErrOneSided)
+		return calibration.Calibration{}, fmt.Errorf("fit %d phones: %w", len(samples), ErrOneSided)
 	}
 	if wrongShare < 0 || wrongShare >= 1 {
-		return Calibration{}, fmt.Errorf("the share of wrong phones is %v: it must be at least 0 and below 1", wrongShare)
+		return calibration.Calibration{}, fmt.Errorf("the share of wrong phones is %v: it must be at least 0 and below 1", wrongShare)
 	}
 	weigh := func(float64) float64 { return 1 }
 	if wrongShare > 0 {
 		n := right + wrong
 		weigh = func(label float64) float64 { return n * (label*(1-wrongShare)/right + (1-label)*wrongShare/wrong) }
 	}
-	c := Calibration{PhoneSlope: 1, Phones: len(samples), WrongShare: wrongShare}
+	c := calibration.Calibration{PhoneSlope: 1, Phones: len(samples), WrongShare: wrongShare}
 	for range mostSteps {
 		dOffset, dSlope := newton(c, samples, weigh)
 		// A step that is too long leads away from a flat part for ever.
@@ -57,17 +59,17 @@ func Fit(samples []Sample, wrongShare float64) (Calibration, error) {
 		}
 	}
 	if c.PhoneSlope <= 0 || math.IsNaN(c.PhoneSlope) {
-		return Calibration{}, fmt.Errorf("fit %d phones: %w", len(samples), ErrUpside)
+		return calibration.Calibration{}, fmt.Errorf("fit %d phones: %w", len(samples), ErrUpside)
 	}
 	return c, nil
 }
 
 // newton is the step to the top of the parabola that touches the likelihood.
-func newton(c Calibration, samples []Sample, weigh func(label float64) float64) (offset, slope float64) {
+func newton(c calibration.Calibration, samples []Sample, weigh func(label float64) float64) (offset, slope float64) {
 	var g0, g1, h00, h01, h11 float64
 	g1, h11 = -steady*(c.PhoneSlope-1), steady
 	for _, s := range samples {
-		x, w := logOdds(s.Score), weigh(s.Label)
+		x, w := calibration.LogOdds(s.Score), weigh(s.Label)
 		p := logistic(c.PhoneOffset + c.PhoneSlope*x)
 		g0, g1 = g0+w*(s.Label-p), g1+w*(s.Label-p)*x
 		v := w * max(p*(1-p), 1e-12)
@@ -78,7 +80,7 @@ func newton(c Calibration, samples []Sample, weigh func(label float64) float64) 
 }
 
 // Surprise is how surprising the labels are under a calibration, in bits a phone: 0 when it foretells every one.
-func (c Calibration) Surprise(samples []Sample) float64 {
+func Surprise(c calibration.Calibration, samples []Sample) float64 {
 	sum := 0.0
 	for _, s := range samples {
 		p := min(max(c.Apply(s.Score)/100, 1e-9), 1-1e-9)
@@ -86,3 +88,5 @@ func (c Calibration) Surprise(samples []Sample) float64 {
 	}
 	return sum / float64(len(samples))
 }
+
+func logistic(x float64) float64 { return calibration.Logistic(x) }

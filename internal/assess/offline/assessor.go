@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/offline/acoustic"
 	"oktalk/internal/assess/offline/lexicon"
 	"oktalk/internal/evaluation"
@@ -34,6 +35,9 @@ type Config struct {
 	// Timeout is how long scoring one recording may take once it has a worker; beyond it the request is refused. 0 means no limit.
 	// A minute with sixty words, the most there is, takes 1.7 s of CPU; it took 10 s on a machine with six programs for each core.
 	Timeout time.Duration `env:"ASSESSOR_TIMEOUT" envDefault:"15s"`
+	// Calibration is a file that `oktalk calibrate` wrote: a curve by which the scores of sounds are moved to those of labelled recordings, their
+	// order kept. Words, syllables, accuracy and overall follow. Empty means none.
+	Calibration string `env:"ASSESSOR_CALIBRATION"`
 }
 
 // Pronouncer guesses the pronunciations of words outside the dictionary: ARPAbet without stress, one or more
@@ -66,9 +70,23 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	if err != nil {
 		return nil, explain(cfg.ModelDir, err)
 	}
+	if err := dictionary.LoadStress(); errors.Is(err, lexicon.ErrOtherDictionary) {
+		log.Warn("the stress of words is not scored", "err", err)
+	} else if err != nil {
+		return nil, err
+	}
 	diagnosis, err := ParseDiagnosis(diagnosisJSON)
 	if err != nil {
 		return nil, err
+	}
+	var curve *calibration.Calibration
+	if cfg.Calibration != "" {
+		c, err := calibration.Load(cfg.Calibration, Name)
+		if err != nil {
+			return nil, fmt.Errorf("setting ASSESSOR_CALIBRATION (oktalk calibrate makes such a file; empty: none): %w", err)
+		}
+		curve = &c
+		log.Info("scores of sounds are calibrated", "made_from", c.MadeFrom, "phone_slope", c.PhoneSlope, "phone_offset", c.PhoneOffset)
 	}
 	n := cfg.Workers
 	if n == 0 {
@@ -76,7 +94,7 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	}
 	workers := make([]*worker, n)
 	for i := range workers {
-		workers[i] = newWorker(model, diagnosis)
+		workers[i] = newWorker(model, diagnosis, curve)
 	}
 	return &Assessor{lexicon: lexicon.New(dictionary, g2p, known), queue: newQueue(workers, cfg.Queue, cfg.QueueWait), timeout: cfg.Timeout, log: log}, nil
 }
@@ -166,7 +184,11 @@ func (w *worker) assess(ctx context.Context, samples []int16, text, native strin
 		return nil, err
 	}
 	w.diagnose(r, part.background, native)
-	return w.score(r, text, part.offset, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
+	w.dropUncertain(r)
+	if err := w.findReplaced(ctx, r, w.scores, part.background); err != nil {
+		return nil, err
+	}
+	return w.score(r, text, part, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
 }
 
 // understand finds the words in a recording and refuses what cannot be scored.

@@ -11,7 +11,9 @@
 //	measure      each phone against every other on the same frames: goodness of pronunciation (goodness.go)
 //	judge        refuses silence and other texts                    (verdict.go)
 //	diagnose     which sound was heard in place of a phone, between its neighbours (substitutes.go, evidence.go, diagnose.go)
-//	score        goodness to scores of phones, words and the whole  (scores.go, fluency.go)
+//	findReplaced which words stand where another was said            (replaced.go)
+//	score        goodness to scores of phones, syllables, words and the whole (scores.go, syllables.go, fluency.go)
+//	             pitch, its range, and the stress of words           (pitch.go, prosody.go, stress.go)
 //
 // docs/scoring.md and docs/diagnosis.md give every formula and constant with its source.
 //
@@ -19,5 +21,5 @@
 // for each second of a sentence of ten words, and 0.55 MB with sixty.
 //
 // What it does not do: words that were inserted are reported, but named only when they repeat a word of the text or fill a pause
-// ("um"). Prosody is not measured.
+// ("um"). Of prosody only the range of pitch and the main stress of words are measured, not the melody of a sentence.
 package offline

@@ -19,7 +19,7 @@ const (
 	hastyWeight   = 5
 	hastyMost     = 20
 
-	fillerPoints = 6 // for each stretch of other speech
+	fillerPoints = 6 // for each stretch of other speech, a word in place of another among them
 	fillerMost   = 24
 )
 
@@ -92,5 +92,11 @@ func (r *reading) ratePoints() float64 {
 }
 
 func (r *reading) fillerPoints() float64 {
-	return min(fillerMost, float64(fillerPoints*len(r.extras)))
+	others := len(r.extras)
+	for i := range r.words {
+		if r.words[i].replaced {
+			others++
+		}
+	}
+	return min(fillerMost, float64(fillerPoints*others))
 }

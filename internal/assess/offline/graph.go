@@ -14,6 +14,8 @@ const nobody = -1
 type node struct {
 	phone   acoustic.Phone
 	filler  bool  // stands for any speech that is not in the text; phone means nothing
+	opens   bool  // a spoken word; "1990" has several
+	stress  int8  // of a vowel: the dictionary's digit, -1 if it is not known or no vowel
 	pause   uint8 // belongs to a filled pause: 1 more than its number in filledPauses
 	scores  [acoustic.States]uint16
 	moves   acoustic.Transitions
@@ -174,9 +176,10 @@ func (g *graph) addPart(start, word int32, part lexicon.Part) []int32 {
 	var ends []int32
 	for _, pronunciation := range part {
 		from := int32(-1)
-		for _, name := range pronunciation {
+		for i, written := range pronunciation {
+			name, stress := lexicon.SplitStress(written)
 			p, _ := g.model.Phone(name) // the lexicon gives phones of the model only
-			from = g.add(node{phone: p, scores: g.model.SenonesOf(p), moves: *g.model.TransitionsOf(p), from: from, joint: start, leadsTo: -1, word: word})
+			from = g.add(node{phone: p, opens: i == 0, stress: int8(stress), scores: g.model.SenonesOf(p), moves: *g.model.TransitionsOf(p), from: from, joint: start, leadsTo: -1, word: word})
 		}
 		ends = append(ends, from)
 	}

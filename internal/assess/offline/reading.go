@@ -17,6 +17,8 @@ func (s span) frames() int { return s.end - s.start }
 type spokenPhone struct {
 	span
 	phone    acoustic.Phone
+	opens    bool // a spoken word
+	stress   int8 // the dictionary's digit, -1 if it is not known
 	goodness goodness
 	heard    bool // by the free recognition as well
 	finding  finding
@@ -25,7 +27,9 @@ type spokenPhone struct {
 // spokenWord is a target word as it was found; without phones it was left out.
 type spokenWord struct {
 	lexicon.Word
-	phones []spokenPhone
+	phones   []spokenPhone
+	another  bool // was said in its place, or it was said so badly that no single sound is to be named
+	replaced bool // surely: it counts as not said
 }
 
 func (w *spokenWord) span() span {
@@ -112,7 +116,7 @@ func (r *reading) place(g *graph, s segment) {
 		r.startAgain(int(n.word))
 		word := &r.words[n.word]
 		if n.phone != g.model.Silence() {
-			word.phones = append(word.phones, spokenPhone{span: at, phone: n.phone})
+			word.phones = append(word.phones, spokenPhone{span: at, phone: n.phone, opens: n.opens, stress: n.stress})
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -119,6 +121,27 @@ func TestMissingModel(t *testing.T) {
 	}
 	if _, err := offline.New(offline.Config{ModelDir: config().ModelDir, Workers: -1}, nil, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("New() with -1 workers gives no error")
+	}
+}
+
+// A calibration that cannot be used is found out at the start, by a sentence that names the setting.
+func TestBadCalibration(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"": "no such file", "{": "read a calibration", `{"assessor":"offline","phone_slope":-1}`: "phone_slope",
+		`{"assessor":"vendor","phone_slope":1}`: `of "vendor"`,
+	} {
+		cfg := config()
+		cfg.Calibration = filepath.Join(t.TempDir(), "calibration.json")
+		if content != "" {
+			if err := os.WriteFile(cfg.Calibration, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := offline.New(cfg, nil, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "ASSESSOR_CALIBRATION") {
+			t.Errorf("New() with %q = %v, want it to name ASSESSOR_CALIBRATION and %q", content, err, want)
+		}
 	}
 }
 

@@ -33,14 +33,15 @@ func phoneScore(ratio float64) float64 {
 }
 
 // score turns what was found into scores. offset is the first frame's place in the recording, total the recording's length.
-func (w *worker) score(r *reading, text string, offset int, total time.Duration) *evaluation.Assessment {
+func (w *worker) score(r *reading, text string, part speech, total time.Duration) *evaluation.Assessment {
+	offset := part.offset
 	a := &evaluation.Assessment{Assessor: Name, Words: make([]evaluation.Word, len(r.words), len(r.words)+len(r.extras))}
 	var sum, phones float64
 	spoken := 0
 	for i := range r.words {
 		found := &r.words[i]
 		a.Words[i] = w.scoreWord(found, r.allowance, offset, total)
-		if n := float64(len(found.phones)); n > 0 {
+		if n := float64(len(found.phones)); n > 0 && !found.replaced {
 			spoken++
 			sum, phones = sum+n*float64(a.Words[i].Score), phones+n
 		}
@@ -48,7 +49,8 @@ func (w *worker) score(r *reading, text string, offset int, total time.Duration)
 	a.Scores.Accuracy = int(math.Round(sum / max(phones, 1)))
 	a.Scores.Integrity = int(math.Round(100 * float64(spoken) / float64(len(r.words))))
 	a.Scores.Fluency = int(math.Round(fluency(r, pausesAllowed(text, a.Words))))
-	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, nil)
+	a.Scores.Prosody = w.prosodyScore(r, a.Words, part)
+	a.Scores.Overall = evaluation.OverallScore(a.Scores.Accuracy, a.Scores.Fluency, a.Scores.Integrity, a.Scores.Prosody)
 	a.Level = evaluation.LevelOf(a.Scores.Overall, a.Scores.Integrity)
 	a.Words = insertExtras(a.Words, r.extras, offset, total)
 	return a
@@ -74,32 +76,40 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 		return word
 	}
 	var sum float64
-	worst, most, another := 100.0, 100, found.another(allowance)
+	worst, most := 100.0, 100
 	for _, p := range found.phones {
 		ratio := p.goodness.ratio + allowance
 		score := phoneScore(ratio)
 		switch {
-		case !another:
+		case !found.another:
 			score = p.finding.score(score)
 		case !p.heard:
 			score = min(score, otherWordScore)
 		}
+		if w.curve != nil {
+			score = w.curve.Apply(score)
+		}
 		sum, worst = sum+score, min(worst, score)
 		at, long := within(p.span, offset, total)
 		phoneme := evaluation.Phoneme{ARPAbet: w.model.Name(p.phone), Score: int(math.Round(score)), Offset: at, Duration: long}
-		if !another && p.finding.heard != "" {
+		if !found.another && p.finding.heard != "" {
 			phoneme.Heard, phoneme.Confidence = p.finding.heard, p.finding.confidence
 			most = wrongBelow - 1
 		}
 		word.Phonemes = append(word.Phonemes, phoneme)
 	}
-	score := (1-worstShare)*sum/float64(len(found.phones)) + worstShare*worst
-	word.Score, word.Error = min(int(math.Round(score)), most), evaluation.WordCorrect
+	word.Score, word.Error = min(unitScore(sum/float64(len(found.phones)), worst), most), evaluation.WordCorrect
 	if word.Score < wrongBelow {
 		word.Error = evaluation.WordMispronunciation
 	}
 	word.Offset, word.Duration = within(found.span(), offset, total)
+	w.scoreSyllables(&word, found.phones)
 	return word
+}
+
+// unitScore is the score of a word or syllable from the mean and the worst of its phones'.
+func unitScore(mean, worst float64) int {
+	return int(math.Round((1-worstShare)*mean + worstShare*worst))
 }
 
 // within is where a span lies in the recording.

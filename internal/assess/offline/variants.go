@@ -129,3 +129,20 @@ func surroundingsOf(m *acoustic.Model, phones []spokenPhone, i int) surroundings
 		l:   next == "L",
 	}
 }
+
+// dropUncertain takes back what was heard for a sound where, in a recording of narrow band, the two are told apart by what is missing.
+func (w *worker) dropUncertain(r *reading) {
+	if !w.frontEnd.Narrow() {
+		return
+	}
+	for i := range r.words {
+		phones := r.words[i].phones
+		for k := range phones {
+			p := &phones[k]
+			heard, ok := w.model.Phone(p.finding.heard)
+			if ok && w.variants.accepts(p.phone, heard, surroundingsOf(w.model, phones, k)) {
+				p.finding = finding{}
+			}
+		}
+	}
+}

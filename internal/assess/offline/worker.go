@@ -1,8 +1,10 @@
 package offline
 
 import (
+	"strings"
 	"time"
 
+	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/offline/acoustic"
 )
 
@@ -18,8 +20,12 @@ type worker struct {
 	aligner     aligner
 	listener    listener
 	examiner    examiner
+	pitch       pitchTracker
+	syllables   syllabifier
+	sonorant    []bool // by phone: it has a voice to measure the pitch of
 	diagnosis   *Diagnosis
-	substitutes map[string]substitutes // by first language, "" among them
+	curve       *calibration.Calibration // nil: none
+	substitutes map[string]substitutes   // by first language, "" among them
 	samples     []float32
 	scores      []float32
 	since       time.Time // when it was lent out
@@ -34,15 +40,15 @@ func (w *worker) shrink() {
 	if cap(w.scores) > keepFrames*w.model.Senones() {
 		w.frontEnd = w.model.NewFrontEnd()
 		w.scorer = w.model.NewScorer()
-		w.aligner, w.listener, w.examiner, w.samples, w.scores = aligner{}, listener{}, examiner{}, nil, nil
+		w.aligner, w.listener, w.examiner, w.pitch, w.samples, w.scores = aligner{}, listener{}, examiner{}, newPitchTracker(), nil, nil
 	}
 }
 
-func newWorker(m *acoustic.Model, d *Diagnosis) *worker {
+func newWorker(m *acoustic.Model, d *Diagnosis, curve *calibration.Calibration) *worker {
 	usual, narrow := newVariantSet(m, variants), newVariantSet(m, narrowVariants(m))
 	w := &worker{
 		model: m, tuning: defaultTuning(), variants: usual, usual: usual, narrow: narrow, frontEnd: m.NewFrontEnd(), scorer: m.NewScorer(),
-		diagnosis: d, substitutes: map[string]substitutes{"": newSubstitutes(m, "")},
+		pitch: newPitchTracker(), syllables: newSyllabifier(m), sonorant: sonorants(m), diagnosis: d, curve: curve, substitutes: map[string]substitutes{"": newSubstitutes(m, "")},
 	}
 	for language := range typical {
 		w.substitutes[language] = newSubstitutes(m, language)
@@ -55,4 +61,14 @@ func (w *worker) listenAs(narrow bool) {
 	if w.variants = w.usual; narrow {
 		w.variants = w.narrow
 	}
+}
+
+// sonorants are the vowels and the consonants that are voiced throughout and as loud.
+func sonorants(m *acoustic.Model) []bool {
+	all := make([]bool, m.Phones())
+	for p := range all {
+		name := m.Name(acoustic.Phone(p))
+		all[p] = !m.Filler(acoustic.Phone(p)) && (isVowel(name) || strings.Contains(" M N NG L R W Y ", " "+name+" "))
+	}
+	return all
 }

@@ -19,6 +19,9 @@ type Pronunciation []string
 type Dictionary struct {
 	text  string
 	lines []uint32 // starts of lines, ordered by word; those of one word as in the file
+	// stress is the number of each line's pattern; nil until LoadStress. The first pattern is empty: not known.
+	stress   []uint16
+	patterns []string
 }
 
 // maxDictionaryBytes keeps offsets within 32 bits and a wrong file from filling the memory.
@@ -82,11 +85,24 @@ func (d *Dictionary) word(at uint32) string {
 
 // Lookup gives the pronunciations of a word in lower case, nil when it has none.
 func (d *Dictionary) Lookup(word string) []Pronunciation {
+	return d.lookup(word, func(_ int, p Pronunciation) Pronunciation { return p })
+}
+
+// lookupStressed is Lookup with the stress that is known, as CMUdict has it: AH0, EH1.
+func (d *Dictionary) lookupStressed(word string) []Pronunciation {
+	if d.stress == nil {
+		return d.Lookup(word)
+	}
+	return d.lookup(word, func(line int, p Pronunciation) Pronunciation { return stressed(p, d.patterns[d.stress[line]]) })
+}
+
+// lookup passes what it finds, with the number of its line, through a function.
+func (d *Dictionary) lookup(word string, as func(line int, p Pronunciation) Pronunciation) []Pronunciation {
 	i := sort.Search(len(d.lines), func(i int) bool { return d.word(d.lines[i]) >= word })
 	var ps []Pronunciation
 	for ; i < len(d.lines) && d.word(d.lines[i]) == word; i++ {
 		line, _, _ := strings.Cut(d.text[d.lines[i]:], "\n")
-		ps = append(ps, strings.Fields(line)[1:])
+		ps = append(ps, as(i, strings.Fields(line)[1:]))
 	}
 	return ps
 }

@@ -6,9 +6,9 @@ import "slices"
 var endings = map[string][]Pronunciation{
 	"s":  nil, // depends on the last phone
 	"":   {nil},
-	"ll": {{"AH", "L"}, {"L"}},
-	"ve": {{"AH", "V"}, {"V"}},
-	"d":  {{"D"}, {"AH", "D"}, {"IH", "D"}},
+	"ll": {{"AH0", "L"}, {"L"}},
+	"ve": {{"AH0", "V"}, {"V"}},
+	"d":  {{"D"}, {"AH0", "D"}, {"IH0", "D"}},
 	"re": {{"ER"}, {"R"}},
 }
 
@@ -40,7 +40,7 @@ func appendEnding(bases []Pronunciation, ending string) []Pronunciation {
 func possessive(last string) Pronunciation {
 	switch last {
 	case "S", "Z", "SH", "ZH", "CH", "JH":
-		return Pronunciation{"IH", "Z"}
+		return Pronunciation{"IH0", "Z"}
 	case "P", "T", "K", "F", "TH":
 		return Pronunciation{"S"}
 	default:

@@ -37,7 +37,8 @@ type Word struct {
 // Reading is the spoken words of a written one, in order.
 type Reading []Part
 
-// Part is a spoken word: its pronunciations.
+// Part is a spoken word: its pronunciations. Vowels of words with several carry the stress that CMUdict gives them, if it is known and no
+// other is usual: AH0, EH1, EY2; [SplitStress] takes it off.
 type Part []Pronunciation
 
 // Lexicon finds the pronunciations of texts. It is safe for concurrent use if its Pronouncer is.
@@ -192,7 +193,7 @@ func (q *query) spoken(sequences [][]string) []Reading {
 
 // part finds a spoken word: in the dictionary, or a known word with an ending.
 func (q *query) part(word string) Part {
-	ps := q.lexicon.dictionary.Lookup(word)
+	ps := q.lexicon.dictionary.lookupStressed(word)
 	if len(ps) == 0 {
 		ps = q.inflected(word)
 	}
@@ -205,7 +206,7 @@ func (q *query) inflected(word string) []Pronunciation {
 	if !ok {
 		return nil
 	}
-	return appendEnding(q.lexicon.dictionary.Lookup(base), ending)
+	return appendEnding(q.lexicon.dictionary.lookupStressed(base), ending)
 }
 
 // spell reads letters one by one, without the dots between them, and adds an ending to the last.

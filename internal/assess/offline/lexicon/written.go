@@ -15,8 +15,9 @@ var (
 	decimalForm = regexp.MustCompile(`^(\d[\d,]*|)\.(\d+)`)
 	ratioForm   = regexp.MustCompile(`^(\d{1,3})/(\d{1,3})\b`)
 	commaForm   = regexp.MustCompile(`^\d{1,3}(,\d{3})+\b`)
+	heightForm  = regexp.MustCompile(`^(\d{1,2})'(\d{1,2})\b`) // feet and inches: 5'9
 	plainForm   = regexp.MustCompile(`^\d+`)
-	numberForms = []*regexp.Regexp{moneyForm, priceForm, timeForm, ordinalForm, decadeForm, decimalForm, ratioForm, commaForm, plainForm}
+	numberForms = []*regexp.Regexp{moneyForm, priceForm, timeForm, ordinalForm, decadeForm, heightForm, decimalForm, ratioForm, commaForm, plainForm}
 )
 
 // numberPrefix is the length of the number a word starts with, 0 if with none.
@@ -59,6 +60,8 @@ func readForm(f *regexp.Regexp, m []string) [][]string {
 		return each(readInteger(m[1]), ordinal)
 	case decadeForm:
 		return each(readInteger(m[1]), plural)
+	case heightForm:
+		return readHeight(m[1], m[2])
 	case decimalForm:
 		return readDecimal(m[1], m[2])
 	case ratioForm:
@@ -101,6 +104,14 @@ func readTime(hours, minutes string) [][]string {
 		return [][]string{concat(h, []string{"oh", units[m]}), concat(h, []string{units[m]})}
 	default:
 		return [][]string{concat(h, below100(min(m, 99)))}
+	}
+}
+
+func readHeight(feet, inches string) [][]string {
+	f, i := cardinal(feet, false), cardinal(inches, false)
+	return [][]string{
+		concat(f, []string{"foot"}, i), concat(f, i), concat(f, []string{"feet"}, i), concat(f, []string{"foot"}, i, []string{"inches"}),
+		concat(f, []string{"feet"}, i, []string{"inches"}), concat(f, []string{"feet", "and"}, i, []string{"inches"}),
 	}
 }
 

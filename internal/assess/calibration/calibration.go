@@ -1,4 +1,7 @@
-package calibrate
+// Package calibration moves an assessor's scores of phones to the scale of labels, keeping their order.
+//
+// Package calibrate makes calibrations from labelled recordings; the offline assessor applies one (ASSESSOR_CALIBRATION).
+package calibration
 
 import (
 	"encoding/json"
@@ -29,15 +32,17 @@ const leastScore = 0.5
 
 // Apply maps a score, 0 to 100.
 func (c Calibration) Apply(score float64) float64 {
-	return 100 * logistic(c.PhoneOffset+c.PhoneSlope*logOdds(score))
+	return 100 * Logistic(c.PhoneOffset+c.PhoneSlope*LogOdds(score))
 }
 
-func logOdds(score float64) float64 {
+// LogOdds is the log odds of a score, 0 to 100; of its ends those of half a point from them.
+func LogOdds(score float64) float64 {
 	p := min(max(score, leastScore), 100-leastScore) / 100
 	return math.Log(p / (1 - p))
 }
 
-func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+// Logistic is the share, 0 to 1, with some log odds.
+func Logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // Validate reports a calibration that would turn scores around or lose them.
 func (c Calibration) Validate() error {
@@ -61,6 +66,22 @@ func Parse(data []byte) (Calibration, error) {
 	}
 	if err := c.Validate(); err != nil {
 		return Calibration{}, fmt.Errorf("read a calibration: %w", err)
+	}
+	return c, nil
+}
+
+// Load reads the calibration of an assessor from a file.
+func Load(file, assessor string) (Calibration, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Calibration{}, err
+	}
+	c, err := Parse(data)
+	if err != nil {
+		return Calibration{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if c.Assessor != assessor {
+		return Calibration{}, fmt.Errorf("%s: it is for the scores of %q, not of %q", file, c.Assessor, assessor)
 	}
 	return c, nil
 }

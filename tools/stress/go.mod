@@ -1,0 +1,3 @@
+module oktalk/tools/stress
+
+go 1.26.0
