@@ -35,13 +35,13 @@ const (
 	LevelC Level = "C"
 )
 
-// LevelOf gives the level of an overall score: S from 90, A from 80, B from 60, C below; at most B when a word was not said, so that integrity is below
-// 100, and C when integrity is below 60.
+// LevelOf gives the level of an overall score: S from 90, A from 80, B from 60, C below; at most B when integrity is below
+// 90 and at most C when it is below 60.
 func LevelOf(overall, integrity int) Level {
 	switch {
 	case overall < 60 || integrity < 60:
 		return LevelC
-	case overall < 80 || integrity < 100:
+	case overall < 80 || integrity < 90:
 		return LevelB
 	case overall < 90:
 		return LevelA

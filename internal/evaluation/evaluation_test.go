@@ -128,7 +128,7 @@ func TestScores(t *testing.T) {
 	for _, tt := range []struct {
 		overall, integrity int
 		want               evaluation.Level
-	}{{90, 100, "S"}, {89, 100, "A"}, {80, 100, "A"}, {79, 100, "B"}, {60, 100, "B"}, {59, 100, "C"}, {95, 99, "B"}, {95, 89, "B"}, {95, 59, "C"}} {
+	}{{90, 100, "S"}, {89, 100, "A"}, {80, 100, "A"}, {79, 100, "B"}, {60, 100, "B"}, {59, 100, "C"}, {95, 90, "S"}, {95, 89, "B"}, {95, 59, "C"}} {
 		if got := evaluation.LevelOf(tt.overall, tt.integrity); got != tt.want {
 			t.Errorf("LevelOf(%d, %d) = %s, want %s", tt.overall, tt.integrity, got, tt.want)
 		}

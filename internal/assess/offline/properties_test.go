@@ -176,8 +176,8 @@ func TestMistakesNeverHelp(t *testing.T) {
 				rises++
 				t.Logf("%s says %q (%q) for %q: overall %d, %d without the last mistake", voice, said, p.what, text, after, before)
 			}
-			// "a" for "the" is hardly another word.
-			gone = gone || (m.name == "left out" || m.name == "another word") && len(strings.Trim(words[places[k]], ".,?")) > 3
+			// "a" for "the" is hardly another word; of ten words and more one may be missing in the best levels.
+			gone = gone || len(words) < 10 && (m.name == "left out" || m.name == "another word") && len(strings.Trim(words[places[k]], ".,?")) > 3
 			if gone {
 				missing++
 			}
