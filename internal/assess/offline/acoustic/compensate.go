@@ -179,8 +179,7 @@ func speechLevel(heard, noise, deviation float64) float64 {
 	for range halvings {
 		middle, mean := (low+high)/2, 0.0
 		for _, p := range points {
-			level, _ := addNoise(middle+p, noise)
-			mean += level / levelPoints
+			mean += addNoise(middle+p, noise) / levelPoints
 		}
 		if mean < heard {
 			low = middle
@@ -191,14 +190,9 @@ func speechLevel(heard, noise, deviation float64) float64 {
 	return (low + high) / 2
 }
 
-// addNoise is the level of speech and noise together, and its derivative by that of the speech.
-func addNoise(speech, noise float64) (level, slope float64) {
-	if speech > noise {
-		e := math.Exp(noise - speech)
-		return speech + math.Log1p(e), 1 / (1 + e)
-	}
-	e := math.Exp(speech - noise)
-	return noise + math.Log1p(e), e / (1 + e)
+// addNoise is the level of speech and noise together.
+func addNoise(speech, noise float64) float64 {
+	return max(speech, noise) + math.Log1p(math.Exp(-math.Abs(speech-noise)))
 }
 
 // Expect makes the scorer expect steady noise in the next recordings; nil is none.
@@ -210,12 +204,12 @@ func (s *Scorer) Expect(n *Noise) {
 	if s.noisy == nil {
 		s.noisy = &gaussians{codebooks: s.model.gaussians.codebooks, densities: s.model.gaussians.densities, values: slices.Clone(s.model.gaussians.values)}
 	}
-	s.model.expect(s.noisy, n)
+	s.model.expect(s.exponent, s.noisy, n)
 	s.gaussians = s.noisy
 }
 
 // expect writes the model's codebooks as they are in noise to out.
-func (m *Model) expect(out *gaussians, n *Noise) {
+func (m *Model) expect(e *exponents, out *gaussians, n *Noise) {
 	f := n.transform
 	inverses := make([][CepstrumSize]float64, len(f.filters))
 	for i := range inverses {
@@ -232,7 +226,7 @@ func (m *Model) expect(out *gaussians, n *Noise) {
 		from, to := m.gaussians.codebook(book*streams), out.codebook(book*streams)
 		for k := range out.densities {
 			at := k/lanes*groupSize + k%lanes
-			n.moveMean(to[at:], from[at:], inverses, slopes, usage[k])
+			n.moveMean(e, to[at:], from[at:], inverses, slopes, usage[k])
 		}
 		for stream := range streams {
 			if stream == 1 {
@@ -241,11 +235,11 @@ func (m *Model) expect(out *gaussians, n *Noise) {
 				}
 			}
 			j := jacobian(f, inverses, slopes)
-			added := n.added(stream, j)
+			added, squares := n.added(stream, j), j.squares()
 			from, to := m.gaussians.codebook(book*streams+stream), out.codebook(book*streams+stream)
 			for k := range out.densities {
 				at := k/lanes*groupSize + k%lanes
-				j.widen(to[at:], from[at:], &added)
+				squares.widen(to[at:], from[at:], &added)
 				if stream > 0 {
 					j.scaleMean(to[at:], from[at:])
 				}
@@ -287,7 +281,7 @@ func (m *Model) silence(out *gaussians, n *Noise, book int) {
 // slopes, times weight.
 //
 //go:norace
-func (n *Noise) moveMean(to, from []float32, inverses [][CepstrumSize]float64, slopes []float64, weight float64) {
+func (n *Noise) moveMean(e *exponents, to, from []float32, inverses [][CepstrumSize]float64, slopes []float64, weight float64) {
 	var mean, moved [CepstrumSize]float64
 	for i := range mean {
 		mean[i] = float64(from[lanes*(1+2*i)])
@@ -297,8 +291,8 @@ func (n *Noise) moveMean(to, from []float32, inverses [][CepstrumSize]float64, s
 		for i, v := range inverses[f] {
 			x += v * mean[i]
 		}
-		level, slope := addNoise(x, n.level[f])
-		slopes[f] += weight * slope
+		level := float64(e.logAdd(float32(x), float32(n.level[f])))
+		slopes[f] += weight * math.Exp(x-level)
 		for i, d := range n.transform.dct[f] {
 			moved[i] += float64(d) * level
 		}
@@ -308,16 +302,16 @@ func (n *Noise) moveMean(to, from []float32, inverses [][CepstrumSize]float64, s
 	}
 }
 
-// cepstralMatrix maps changes of cepstra.
+// cepstralMatrix maps changes of cepstra; its first index is the column.
 type cepstralMatrix [CepstrumSize][CepstrumSize]float64
 
 // jacobian is how cepstra in noise change with those of the speech.
 func jacobian(f *frontEnd, inverses [][CepstrumSize]float64, slopes []float64) *cepstralMatrix {
 	var j cepstralMatrix
 	for i, slope := range slopes {
-		for a, d := range f.dct[i] {
-			for b, v := range inverses[i] {
-				j[a][b] += float64(d) * slope * v
+		for b, v := range inverses[i] {
+			for a, d := range f.dct[i] {
+				j[b][a] += float64(d) * slope * v
 			}
 		}
 	}
@@ -326,8 +320,8 @@ func jacobian(f *frontEnd, inverses [][CepstrumSize]float64, slopes []float64) *
 
 // added is the variance that noise adds to cepstra or their differences.
 func (n *Noise) added(stream int, j *cepstralMatrix) (v [CepstrumSize]float64) {
-	for a := range v {
-		for b, x := range j[a] {
+	for b := range v {
+		for a, x := range j[b] {
 			if a == b {
 				x = 1 - x
 			}
@@ -337,33 +331,46 @@ func (n *Noise) added(stream int, j *cepstralMatrix) (v [CepstrumSize]float64) {
 	return v
 }
 
-// scaleMean maps the mean of a Gaussian.
+// squares has the squares of a matrix's numbers.
+func (j *cepstralMatrix) squares() *cepstralMatrix {
+	s := *j
+	for b := range s {
+		for a, x := range s[b] {
+			s[b][a] = x * x
+		}
+	}
+	return &s
+}
+
+// scaleMean maps the mean of a Gaussian. The matrix has the Jacobian by column.
 //
 //go:norace
 func (j *cepstralMatrix) scaleMean(to, from []float32) {
-	for a := range j {
-		sum := 0.0
-		for b, x := range j[a] {
-			sum += x * float64(from[lanes*(1+2*b)])
+	var mean [CepstrumSize]float64
+	for b := range j {
+		v := float64(from[lanes*(1+2*b)])
+		for a, x := range j[b] {
+			mean[a] += x * v
 		}
-		to[lanes*(1+2*a)] = float32(sum)
+	}
+	for a, v := range mean {
+		to[lanes*(1+2*a)] = float32(v)
 	}
 }
 
-// widen maps the variances of a Gaussian and adds those of the noise.
+// widen maps the variances of a Gaussian and adds those of the noise. The matrix has the squares of the Jacobian's numbers, by column.
 //
 //go:norace
 func (j *cepstralMatrix) widen(to, from []float32, added *[CepstrumSize]float64) {
-	var variance [CepstrumSize]float64
-	for i := range variance {
-		variance[i] = 0.5 / float64(from[lanes*(2+2*i)])
+	variance := *added
+	for b := range j {
+		v := 0.5 / float64(from[lanes*(2+2*b)])
+		for a, x := range j[b] {
+			variance[a] += x * v
+		}
 	}
 	product := 1.0
-	for a := range j {
-		v := added[a]
-		for b, x := range j[a] {
-			v += x * x * variance[b]
-		}
+	for a, v := range variance {
 		v = max(v, varianceFloor)
 		product *= 2 * math.Pi * v
 		to[lanes*(2+2*a)] = float32(0.5 / v)
