@@ -183,9 +183,9 @@ func (w *worker) assess(ctx context.Context, samples []int16, text, native strin
 	if err != nil {
 		return nil, err
 	}
-	w.diagnose(r, part.background, native)
+	w.diagnose(r, native)
 	w.dropUncertain(r)
-	if err := w.findReplaced(ctx, r, w.scores, part.background); err != nil {
+	if err := w.findReplaced(ctx, r, w.scores, r.background); err != nil {
 		return nil, err
 	}
 	return w.score(r, text, part, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
@@ -234,6 +234,7 @@ func (w *worker) hearAs(ctx context.Context, part speech, words []lexicon.Word, 
 		return nil, err
 	}
 	w.listenAs(w.frontEnd.Narrow())
+	w.scorer.Expect(w.frontEnd.Noise())
 	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], features); err != nil {
 		return nil, err
 	}
@@ -241,5 +242,12 @@ func (w *worker) hearAs(ctx context.Context, part speech, words []lexicon.Word, 
 	if err != nil {
 		return nil, err
 	}
-	return r, w.judge(ctx, r, w.scores, part.background, extra)
+	r.background = part.background
+	if err := w.judge(ctx, r, w.scores, extra); err != nil {
+		return nil, err
+	}
+	if w.frontEnd.Noise() == nil {
+		r.dropUnheard(part.levels, part.quiet)
+	}
+	return r, nil
 }

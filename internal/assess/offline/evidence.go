@@ -58,13 +58,13 @@ func (a *Assessor) Evidence(ctx context.Context, samples []int16, text string) (
 	if err != nil {
 		return nil, err
 	}
-	r, part, err := w.understand(ctx, samples, words)
+	r, _, err := w.understand(ctx, samples, words)
 	if err != nil {
 		return nil, err
 	}
 	out := make([][]Evidence, len(r.words))
 	s := newSubstitutes(w.model, "")
-	w.examine(r, part.background, &s, func(word int, p *spokenPhone, cs []Candidate) {
+	w.examine(r, &s, func(word int, p *spokenPhone, cs []Candidate) {
 		e := Evidence{ARPAbet: w.model.Name(p.phone)}
 		for _, c := range cs {
 			c.Features = slices.Clone(c.Features)
@@ -86,13 +86,13 @@ type examiner struct {
 }
 
 // examine gives the evidence for each phone to found. It is valid until found returns.
-func (w *worker) examine(r *reading, background float64, s *substitutes, found func(word int, p *spokenPhone, cs []Candidate)) {
+func (w *worker) examine(r *reading, s *substitutes, found func(word int, p *spokenPhone, cs []Candidate)) {
 	row := newRow(w.model, r)
 	if len(row.phones) == 0 {
 		return
 	}
 	usualFit := row.median()
-	noise := max(0, noisyBelow-background) / 10
+	noise := max(0, noisyBelow-r.background) / 10
 	var cs []Candidate
 	for i, at := range row.phones {
 		p := at.spokenPhone

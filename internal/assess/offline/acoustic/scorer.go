@@ -15,6 +15,8 @@ const topGaussians = 4
 // Scorer scores frames. It is used by one goroutine at a time; its result depends on the features alone.
 type Scorer struct {
 	model     *Model
+	gaussians *gaussians // the model's, or noisy
+	noisy     *gaussians // nil until noise is expected
 	exponent  *exponents
 	frames    [blockFrames][FeatureSize]float32
 	densities []float32           // of one codebook and stream in each frame of the block
@@ -32,7 +34,7 @@ type best struct {
 // NewScorer makes a scorer.
 func (m *Model) NewScorer() *Scorer {
 	n := m.gaussians.groups()
-	s := &Scorer{model: m, exponent: newExponents(), densities: make([]float32, blockFrames*lanes*n), marks: make([]uint8, (n+7)/8*8)}
+	s := &Scorer{model: m, gaussians: m.gaussians, exponent: newExponents(), densities: make([]float32, blockFrames*lanes*n), marks: make([]uint8, (n+7)/8*8)}
 	for f := range s.top {
 		s.top[f] = make([]best, m.gaussians.codebooks*streams)
 	}
@@ -74,7 +76,7 @@ func (s *Scorer) findTop(features []float32) {
 	}
 	size := len(s.densities) / blockFrames
 	for i := range s.top[0] {
-		scoreBlock(s.densities, &s.frames, i%streams, s.model.gaussians.codebook(i))
+		scoreBlock(s.densities, &s.frames, i%streams, s.gaussians.codebook(i))
 		previous := &s.top[blockFrames-1][i].index
 		for f := range s.top {
 			s.top[f][i].find(previous, s.densities[f*size:(f+1)*size], s.marks)
