@@ -47,10 +47,10 @@ func (m *Maker) Plan(ctx context.Context, seed uint64) ([]Recording, error) {
 	return m.plan(ctx, seed, Voices())
 }
 
-// PlanForFit lists recordings in which all voices of flite, those of [HeldOut] too, read the texts of [Tuning], for weights that are
-// judged by speakers who had no part in them; see [Plan].
+// PlanForFit lists recordings in which all voices of flite, those of [HeldOut] too, and those of espeak-ng that are for tuning read the texts of
+// [Tuning], for weights that are judged by speakers who had no part in them; see [Maker.Plan].
 func (m *Maker) PlanForFit(ctx context.Context, seed uint64) ([]Recording, error) {
-	voices := slices.DeleteFunc(Voices(), func(v Voice) bool { return v.Program != Flite })
+	voices := slices.DeleteFunc(Voices(), func(v Voice) bool { return v.Program != Flite && v.Split != Tuning })
 	for i := range voices {
 		voices[i].Split = Tuning
 	}

@@ -34,6 +34,8 @@ type Config struct {
 	// Timeout is how long scoring one recording may take once it has a worker; beyond it the request is refused. 0 means no limit.
 	// A minute with sixty words, the most there is, takes 1.7 s of CPU; it took 10 s on a machine with six programs for each core.
 	Timeout time.Duration `env:"ASSESSOR_TIMEOUT" envDefault:"15s"`
+	// Diagnosis decides which sounds are heard for others; nil means the one that is built in.
+	Diagnosis *Diagnosis `env:"-"`
 }
 
 // Pronouncer guesses the pronunciations of words outside the dictionary: ARPAbet without stress, one or more
@@ -66,9 +68,11 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	if err != nil {
 		return nil, explain(cfg.ModelDir, err)
 	}
-	diagnosis, err := ParseDiagnosis(diagnosisJSON)
-	if err != nil {
-		return nil, err
+	diagnosis := cfg.Diagnosis
+	if diagnosis == nil {
+		if diagnosis, err = ParseDiagnosis(diagnosisJSON); err != nil {
+			return nil, err
+		}
 	}
 	n := cfg.Workers
 	if n == 0 {
@@ -207,12 +211,12 @@ func (w *worker) hear(ctx context.Context, part speech, words []lexicon.Word) (*
 
 // hearAs reads and judges a recording with the front end as it is.
 func (w *worker) hearAs(ctx context.Context, part speech, words []lexicon.Word, extra float64) (*reading, error) {
-	features, err := w.frontEnd.Features(ctx, part.samples, part.near)
-	if err != nil {
+	var err error
+	if w.features, err = w.frontEnd.Features(ctx, part.samples, part.near); err != nil {
 		return nil, err
 	}
 	w.listenAs(w.frontEnd.Narrow())
-	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], features); err != nil {
+	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], w.features); err != nil {
 		return nil, err
 	}
 	r, err := w.read(ctx, words, w.scores)

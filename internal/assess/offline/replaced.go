@@ -28,16 +28,15 @@ func (r *reading) compare(m *acoustic.Model, variants variantSet) {
 }
 
 // another reports whether another word was said in the place of this one. It names no single sound then: that would be a find by chance.
-// One sound that was heard for another accounts for itself and its neighbours, whose borders it moves.
+// A sound that was heard for another accounts for itself and its neighbours, whose borders it moves, if it is the only one or one of few.
 func (w *spokenWord) another(allowance float64) bool {
 	missing, wrong := 0, 0
-	slip := w.slip()
+	few := w.slips() <= max(len(w.phones)/phonesPerSlip, 1)
 	for i, p := range w.phones {
 		if !p.heard {
 			missing++
 		}
-		explained := slip >= 0 && i >= slip-1 && i <= slip+1
-		if !explained && phoneScore(p.goodness.ratio+allowance) < 50 {
+		if !(few && w.besideSlip(i)) && phoneScore(p.goodness.ratio+allowance) < 50 {
 			wrong++
 		}
 	}
@@ -45,17 +44,26 @@ func (w *spokenWord) another(allowance float64) bool {
 	return allowance < noAllowance && n >= wholeWord && (wrong >= 2 && 2*missing >= n || wrong >= 1 && 4*missing >= 3*n)
 }
 
-// slip is the only phone for which another was heard; -1 when there are none or several.
-func (w *spokenWord) slip() int {
-	at := -1
-	for i, p := range w.phones {
-		if p.finding.heard == "" {
-			continue
+// phonesPerSlip is how many phones a word has at least for each of several sounds that are heard for others.
+const phonesPerSlip = 3
+
+// slips counts the phones for which others were heard.
+func (w *spokenWord) slips() int {
+	n := 0
+	for _, p := range w.phones {
+		if p.finding.heard != "" {
+			n++
 		}
-		if at >= 0 {
-			return -1
-		}
-		at = i
 	}
-	return at
+	return n
+}
+
+// besideSlip reports whether another sound was heard for a phone or one beside it.
+func (w *spokenWord) besideSlip(i int) bool {
+	for _, p := range w.phones[max(0, i-1):min(len(w.phones), i+2)] {
+		if p.finding.heard != "" {
+			return true
+		}
+	}
+	return false
 }

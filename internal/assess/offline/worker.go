@@ -21,7 +21,10 @@ type worker struct {
 	diagnosis   *Diagnosis
 	substitutes map[string]substitutes // by first language, "" among them
 	samples     []float32
+	features    []float32 // the front end's
+	states      []uint16
 	scores      []float32
+	adapted     []float32 // scores of the speaker, where they were needed
 	since       time.Time // when it was lent out
 }
 
@@ -34,7 +37,7 @@ func (w *worker) shrink() {
 	if cap(w.scores) > keepFrames*w.model.Senones() {
 		w.frontEnd = w.model.NewFrontEnd()
 		w.scorer = w.model.NewScorer()
-		w.aligner, w.listener, w.examiner, w.samples, w.scores = aligner{}, listener{}, examiner{}, nil, nil
+		w.aligner, w.listener, w.examiner, w.samples, w.features, w.scores, w.adapted = aligner{}, listener{}, examiner{}, nil, nil, nil, nil
 	}
 }
 
