@@ -76,17 +76,21 @@ func breakLines(data []byte) []byte {
 	return []byte(s + "\n")
 }
 
+// cleanForHard is how many clean recordings there are for each in another condition. With one each, F1 is 0.005 lower in clean ones and 0.003
+// higher in the others.
+const cleanForHard = 4
+
 // diagnosisRecordings keeps clean recordings of which each phone is known, and adds those in other conditions.
 func diagnosisRecordings(all []corpus.Recording, seed uint64) []corpus.Recording {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	hard := []corpus.Condition{corpus.White20, corpus.White15, corpus.Babble20, corpus.Babble15, corpus.Room, corpus.Telephone}
 	var out []corpus.Recording
-	for _, r := range all {
+	for i, r := range all {
 		if r.Condition != corpus.Clean || !measure.Phonetic(r.Kind) || r.Voice.Program == corpus.ESpeak && r.Kind != corpus.Right {
 			continue
 		}
 		out = append(out, r)
-		if r.Voice.Program == corpus.Flite {
+		if r.Voice.Program == corpus.Flite && i%cleanForHard == 0 {
 			out = append(out, r.Under(hard[rng.IntN(len(hard))], rng.Uint64()))
 		}
 	}
