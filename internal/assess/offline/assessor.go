@@ -38,6 +38,8 @@ type Config struct {
 	// Calibration is a file that `oktalk calibrate` wrote: a curve by which the scores of sounds are moved to those of labelled recordings, their
 	// order kept. Words, syllables, accuracy and overall follow. Empty means none.
 	Calibration string `env:"ASSESSOR_CALIBRATION"`
+	// Diagnosis decides which sounds are heard for others; nil means the one that is built in.
+	Diagnosis *Diagnosis `env:"-"`
 }
 
 // Pronouncer guesses the pronunciations of words outside the dictionary: ARPAbet without stress, one or more
@@ -75,9 +77,11 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	diagnosis, err := ParseDiagnosis(diagnosisJSON)
-	if err != nil {
-		return nil, err
+	diagnosis := cfg.Diagnosis
+	if diagnosis == nil {
+		if diagnosis, err = ParseDiagnosis(diagnosisJSON); err != nil {
+			return nil, err
+		}
 	}
 	var curve *calibration.Calibration
 	if cfg.Calibration != "" {
@@ -229,13 +233,13 @@ func (w *worker) hear(ctx context.Context, part speech, words []lexicon.Word) (*
 
 // hearAs reads and judges a recording with the front end as it is.
 func (w *worker) hearAs(ctx context.Context, part speech, words []lexicon.Word, extra float64) (*reading, error) {
-	features, err := w.frontEnd.Features(ctx, part.samples, part.near)
-	if err != nil {
+	var err error
+	if w.features, err = w.frontEnd.Features(ctx, part.samples, part.near); err != nil {
 		return nil, err
 	}
 	w.listenAs(w.frontEnd.Narrow())
 	w.scorer.Expect(w.frontEnd.Noise())
-	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], features); err != nil {
+	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], w.features); err != nil {
 		return nil, err
 	}
 	r, err := w.read(ctx, words, w.scores)

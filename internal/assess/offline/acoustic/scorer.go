@@ -19,10 +19,13 @@ type Scorer struct {
 	noisy     *gaussians // nil until noise is expected
 	exponent  *exponents
 	frames    [blockFrames][FeatureSize]float32
-	densities []float32           // of one codebook and stream in each frame of the block
-	marks     []uint8             // of the densities of one frame that may be among the best; whole words of 64, the rest stays 0
-	top       [blockFrames][]best // by codebook and stream
-	kept      []best              // the same of all frames of the last recording
+	densities []float32                           // of one codebook and stream in each frame of the block
+	marks     []uint8                             // of the densities of one frame that may be among the best; whole words of 64, the rest stays 0
+	top       [blockFrames][]best                 // by codebook and stream
+	kept      []best                              // the same of all frames of the last recording
+	mapped    [][blockFrames][FeatureSize]float32 // its features for a speaker, by block; see Adapt
+	fresh     []bool                              // by block and codebook: kept is of these
+	filled    []bool                              // by frame and codebook: see Fill
 }
 
 // best holds the closest Gaussians of one codebook and stream, best first.
@@ -51,7 +54,7 @@ func (s *Scorer) Scores(ctx context.Context, dst, features []float32) ([]float32
 	n := s.model.Senones()
 	frames := len(features) / FeatureSize
 	dst = slices.Grow(dst, frames*n)
-	s.kept = slices.Grow(s.kept[:0], frames*len(last))
+	s.kept, s.mapped = slices.Grow(s.kept[:0], frames*len(last)), s.mapped[:0]
 	for t := 0; t < frames; t += blockFrames {
 		if t%checkEvery == 0 && ctx.Err() != nil {
 			return dst, ctx.Err()
