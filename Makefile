@@ -70,7 +70,7 @@ speech-report: bin/oktalk ## measure the assessor on generated recordings, 5 min
 calibrate: bin/oktalk ## fit the phones' scores to generated recordings (SEED=1); LABELLED=DIR for recordings that teachers labelled
 	@bin/oktalk calibrate --seed $(or $(SEED),1) $(if $(LABELLED),--labelled "$(LABELLED)")
 
-diagnosis: bin/oktalk ## fit again which sounds are heard for others, 15 minutes (SEED=1); build afterwards
+diagnosis: bin/oktalk ## fit again which sounds are heard for others, 10 minutes (SEED=1); build afterwards
 	@bin/oktalk calibrate --diagnosis internal/assess/offline/diagnosis.json --seed $(or $(SEED),1)
 
 stress: ## find again which syllables of the dictionary's words bear stress, 6 minutes; needs gcc, flite and espeak-ng; build afterwards

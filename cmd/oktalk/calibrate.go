@@ -22,6 +22,7 @@ type calibrateFlags struct {
 	corpusFlags
 	labelled, out string
 	diagnosis     string
+	judges        string
 	seeds         int
 	wrongShare    float64
 }
@@ -42,7 +43,8 @@ if there is one, and shown on test. Without, it makes recordings with planted mi
 uses the voices that are meant for tuning.
 
 With --diagnosis it writes something else: how the assessor decides from the evidence which sound
-was said for another, fitted to such recordings with several seeds.`,
+was said for another, fitted to such recordings of all speakers with several seeds, and to --judges the
+same without each speaker in turn, for measurements by voices that had no part in what is measured.`,
 		Example: "  oktalk calibrate\n  oktalk calibrate --labelled ~/speechocean762 --out calibration.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,6 +69,7 @@ was said for another, fitted to such recordings with several seeds.`,
 	cmd.Flags().StringVar(&flags.labelled, "labelled", "", "folder of recordings that teachers scored (default: recordings are made)")
 	cmd.Flags().StringVar(&flags.out, "out", filepath.Join("dist", "calibration.json"), "file to write")
 	cmd.Flags().StringVar(&flags.diagnosis, "diagnosis", "", "file to write the diagnosis to, internal/assess/offline/diagnosis.json to build it in")
+	cmd.Flags().StringVar(&flags.judges, "judges", filepath.Join("internal", "assess", "measure", "diagnoses.json"), "file to write the diagnoses without each speaker to")
 	cmd.Flags().IntVar(&flags.seeds, "seeds", 3, "how many seeds, from --seed on, the diagnosis is fitted to")
 	cmd.Flags().Float64Var(&flags.wrongShare, "wrong-share", 0.1, "share of wrong sounds to take for usual, when recordings are made")
 	return cmd
@@ -81,7 +84,11 @@ func runCalibrate(ctx context.Context, getenv func(string) string, flags calibra
 
 // calibrateMade fits to generated recordings of the tuning voices, without noise: those of flite, which are near people's.
 func calibrateMade(ctx context.Context, getenv func(string) string, flags calibrateFlags, out, progress io.Writer) (calibration.Calibration, error) {
-	maker, assessor, err := newMeasurement(ctx, getenv, flags.folder)
+	maker, err := newMaker(ctx, getenv, flags.folder)
+	if err != nil {
+		return calibration.Calibration{}, err
+	}
+	panel, err := newPanel(getenv)
 	if err != nil {
 		return calibration.Calibration{}, err
 	}
@@ -92,7 +99,7 @@ func calibrateMade(ctx context.Context, getenv func(string) string, flags calibr
 	all = slices.DeleteFunc(all, func(r corpus.Recording) bool {
 		return r.Voice.Split != corpus.Tuning || r.Voice.Program != corpus.Flite || r.Condition != corpus.Clean || !measure.Phonetic(r.Kind)
 	})
-	outcomes, err := measure.Run(ctx, assessor, maker, all, progress)
+	outcomes, err := measure.Run(ctx, panel, maker, all, progress)
 	if err != nil {
 		return calibration.Calibration{}, err
 	}
@@ -127,7 +134,7 @@ func calibrateLabelled(ctx context.Context, getenv func(string) string, dir stri
 	if err != nil {
 		return calibration.Calibration{}, fmt.Errorf("read the labels in %s: %w", dir, err)
 	}
-	assessor, _, err := newAssessor(getenv)
+	assessor, err := newAssessor(getenv, nil)
 	if err != nil {
 		return calibration.Calibration{}, err
 	}

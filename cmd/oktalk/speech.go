@@ -41,7 +41,11 @@ score them and writes what it found and what it missed: a page of tables, and dr
 folder beside it. The first run takes some minutes; the recordings are kept for the next.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			maker, assessor, err := newMeasurement(cmd.Context(), getenv, flags.folder)
+			maker, err := newMaker(cmd.Context(), getenv, flags.folder)
+			if err != nil {
+				return err
+			}
+			panel, err := newPanel(getenv)
 			if err != nil {
 				return err
 			}
@@ -49,7 +53,7 @@ folder beside it. The first run takes some minutes; the recordings are kept for 
 			if err != nil {
 				return err
 			}
-			report, err := measureSpeech(cmd.Context(), maker, assessor, all, measure.About{
+			report, err := measureSpeech(cmd.Context(), maker, panel, all, measure.About{
 				Command: "oktalk speech-report", Seed: flags.seed, Folder: stem(out),
 				Programs: []string{string(corpus.Flite) + ": " + maker.Version(corpus.Flite), string(corpus.ESpeak) + ": " + maker.Version(corpus.ESpeak)},
 			}, cmd.ErrOrStderr())
@@ -64,50 +68,81 @@ folder beside it. The first run takes some minutes; the recordings are kept for 
 	return cmd
 }
 
-// newMeasurement prepares what makes recordings and what scores them.
-func newMeasurement(ctx context.Context, getenv func(string) string, folder string) (*corpus.Maker, *offline.Assessor, error) {
-	assessor, modelDir, err := newAssessor(getenv)
+// newMaker prepares what makes recordings.
+func newMaker(ctx context.Context, getenv func(string) string, folder string) (*corpus.Maker, error) {
+	cfg, err := assessorConfig(getenv)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	data, err := os.ReadFile(filepath.Join(modelDir, "cmudict-en-us.dict"))
+	data, err := os.ReadFile(filepath.Join(cfg.ModelDir, "cmudict-en-us.dict"))
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("no dictionary: install the Debian package pocketsphinx-en-us (make setup does): %w", err)
 	}
 	dictionary, err := lexicon.ParseDictionary(data, func(string) bool { return true })
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	maker, err := corpus.NewMaker(ctx, corpus.Config{Dir: folder, Dictionary: dictionary})
-	return maker, assessor, err
+	return corpus.NewMaker(ctx, corpus.Config{Dir: folder, Dictionary: dictionary})
 }
 
-// newAssessor is the offline assessor of ASSESSOR_MODEL_DIR with a worker for each core. Nothing is refused for being slow.
-func newAssessor(getenv func(string) string) (a *offline.Assessor, modelDir string, err error) {
+// newPanel gives each speaker the assessor whose diagnosis was fitted to the others alone, and other voices the one that is built in.
+func newPanel(getenv func(string) string) (measure.Panel, error) {
+	diagnoses, err := measure.Diagnoses()
+	if err != nil {
+		return nil, err
+	}
+	builtIn, err := newAssessor(getenv, nil)
+	if err != nil {
+		return nil, err
+	}
+	assessors := map[string]*offline.Assessor{}
+	for speaker, d := range diagnoses {
+		if assessors[speaker], err = newAssessor(getenv, d); err != nil {
+			return nil, err
+		}
+	}
+	return func(v corpus.Voice) measure.Assessor {
+		if a := assessors[v.Speaker]; a != nil {
+			return a
+		}
+		return builtIn
+	}, nil
+}
+
+// newAssessor is the offline assessor of ASSESSOR_MODEL_DIR with a worker for each core and a diagnosis, nil for the one that is built
+// in. Nothing is refused for being slow.
+func newAssessor(getenv func(string) string, d *offline.Diagnosis) (*offline.Assessor, error) {
+	cfg, err := assessorConfig(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Timeout, cfg.Queue, cfg.Diagnosis = 0, 2*runtime.GOMAXPROCS(0), d
+	log := slog.New(slog.DiscardHandler)
+	return offline.New(cfg, lts.New(log), log)
+}
+
+func assessorConfig(getenv func(string) string) (offline.Config, error) {
 	vars := map[string]string{}
 	if dir := getenv("ASSESSOR_MODEL_DIR"); dir != "" {
 		vars["ASSESSOR_MODEL_DIR"] = dir
 	}
 	cfg, err := env.ParseAsWithOptions[offline.Config](env.Options{Environment: vars})
 	if err != nil {
-		return nil, "", fmt.Errorf("settings: %w", err)
+		return cfg, fmt.Errorf("settings: %w", err)
 	}
-	cfg.Timeout, cfg.Queue = 0, 2*runtime.GOMAXPROCS(0)
-	log := slog.New(slog.DiscardHandler)
-	a, err = offline.New(cfg, lts.New(log), log)
-	return a, cfg.ModelDir, err
+	return cfg, nil
 }
 
 // timedRecordings is how many recordings give the times: about a quarter of a minute.
 const timedRecordings = 100
 
-func measureSpeech(ctx context.Context, m *corpus.Maker, a measure.Assessor, all []corpus.Recording, about measure.About, progress io.Writer) (measure.Report, error) {
-	outcomes, err := measure.Run(ctx, a, m, all, progress)
+func measureSpeech(ctx context.Context, m *corpus.Maker, panel measure.Panel, all []corpus.Recording, about measure.About, progress io.Writer) (measure.Report, error) {
+	outcomes, err := measure.Run(ctx, panel, m, all, progress)
 	if err != nil {
 		return measure.Report{}, err
 	}
 	_, _ = fmt.Fprintf(progress, "timing %d recordings\n", timedRecordings)
-	if about.Timings, err = measure.Time(ctx, a, m, all, timedRecordings); err != nil {
+	if about.Timings, err = measure.Time(ctx, panel, m, all, timedRecordings); err != nil {
 		return measure.Report{}, err
 	}
 	return measure.New(about, outcomes)

@@ -4,7 +4,11 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"oktalk/internal/assess/offline"
 	"oktalk/internal/assess/stats"
@@ -15,47 +19,96 @@ type Heard struct {
 	offline.Evidence
 	Said    string // ARPAbet of the sound that was said for it; empty when it was right
 	Speaker string // recordings of a speaker, shifted ones too, are judged by what the others' gave
-	Clean   bool   // the limit is chosen by looking at these
+	Clean   bool   // limits are chosen by looking at these
 }
 
-// ErrFewSpeakers is for too few voices to judge one by the others.
-var ErrFewSpeakers = errors.New("a diagnosis needs recordings of two speakers or more")
+// Fitted is a diagnosis with those by which it can be judged.
+type Fitted struct {
+	Diagnosis *offline.Diagnosis // of all speakers
+	// Without has for each speaker with clean recordings a diagnosis that is fitted to the others alone, its limit too.
+	Without map[string]*offline.Diagnosis
+}
+
+// ErrFewSpeakers is for too few voices: without one of them there must be two, the one to choose a limit for the other.
+var ErrFewSpeakers = errors.New("a diagnosis needs recordings of three speakers or more")
 
 const (
-	// mostAlarms is the share of right phones that may be called wrong.
+	// mostAlarms is the share of right phones of the others' that may be called wrong; of a speaker who is unlike them it is soon half as
+	// much more. F1 hardly changes from 0.01 to 0.013.
 	mostAlarms = 0.01
 	// leastOfPair is how many phones a pair must have been said for to get weights of its own.
 	leastOfPair = 5
-	// How strongly a pair's weights are held to those that all pairs share: a few examples must not turn a line. Features from
-	// firstCircumstance to lastCircumstance are about the recording, of which there are fewer than of phones.
-	looseBias, firmWeight, firmCircumstance = 0.3, 300, 1000
-	firstCircumstance, lastCircumstance     = 9, 13
+	// How strongly weights are held: those that all pairs share to 0, and a pair's to those, so that a few examples do not turn a line. Each
+	// is as so many observations with a feature's usual spread; the bias is free.
+	looseBias, firmShared, firmPair = 0.3, 3, 200
 )
 
-// FitDiagnosis fits a diagnosis: logistic regressions with weights that all pairs share and, held to these, weights of each pair. The limit is
-// that with the best F1 among those with few enough alarms, for speakers that were left out of the fit.
-func FitDiagnosis(all []Heard) (*offline.Diagnosis, error) {
-	speakers := map[string]bool{}
+// FitDiagnosis fits diagnoses: logistic regressions with weights that all pairs share and, held to these, weights of each pair. A limit is
+// that with the best F1 among those with few enough alarms, for speakers who were left out of the fit.
+func FitDiagnosis(all []Heard) (Fitted, error) {
+	var speakers []string
 	for i := range all {
-		if all[i].Clean {
-			speakers[all[i].Speaker] = true
+		if h := &all[i]; h.Clean && !slices.Contains(speakers, h.Speaker) {
+			speakers = append(speakers, h.Speaker)
 		}
 	}
-	if len(speakers) < 2 {
-		return nil, ErrFewSpeakers
+	if len(speakers) < 3 {
+		return Fitted{}, ErrFewSpeakers
 	}
-	var judged []verdict
-	for _, speaker := range slices.Sorted(maps.Keys(speakers)) {
-		d := fitPairs(slices.DeleteFunc(slices.Clone(all), func(h Heard) bool { return h.Speaker == speaker }))
-		for i := range all {
-			if h := &all[i]; h.Speaker == speaker && h.Clean {
-				judged = append(judged, verdictOf(d, h))
+	slices.Sort(speakers)
+	fits := fitWithout(all, leftOut(speakers))
+	out := Fitted{Diagnosis: fits[""], Without: map[string]*offline.Diagnosis{}}
+	for _, one := range speakers {
+		out.Without[one] = fits[one]
+		var judged []verdict
+		for _, other := range speakers {
+			if other != one {
+				judged = append(judged, verdicts(fits[without(one, other)], all, other)...)
 			}
 		}
+		out.Without[one].Limit = bestLimit(judged)
 	}
-	d := fitPairs(all)
-	d.Limit = rounded([]float64{bestLimit(judged)})[0]
-	return d, nil
+	var judged []verdict
+	for _, one := range speakers {
+		judged = append(judged, verdicts(fits[one], all, one)...)
+	}
+	out.Diagnosis.Limit = bestLimit(judged)
+	return out, nil
+}
+
+// leftOut lists whom to leave out: nobody, each speaker and each two, as [without] writes them.
+func leftOut(speakers []string) []string {
+	out := []string{""}
+	for i, one := range speakers {
+		out = append(out, one)
+		for _, other := range speakers[:i] {
+			out = append(out, without(one, other))
+		}
+	}
+	return out
+}
+
+// without writes two speakers in order.
+func without(one, other string) string { return min(one, other) + "," + max(one, other) }
+
+// fitWithout fits weights for each set of speakers to leave out.
+func fitWithout(all []Heard, sets []string) map[string]*offline.Diagnosis {
+	out := make([]*offline.Diagnosis, len(sets))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, set := range sets {
+		g.Go(func() error {
+			left := strings.Split(set, ",")
+			out[i] = fitPairs(slices.DeleteFunc(slices.Clone(all), func(h Heard) bool { return slices.Contains(left, h.Speaker) }))
+			return nil
+		})
+	}
+	_ = g.Wait() // none gives an error
+	fits := map[string]*offline.Diagnosis{}
+	for i, set := range sets {
+		fits[set] = out[i]
+	}
+	return fits
 }
 
 // verdict is what a diagnosis says of a phone.
@@ -64,18 +117,27 @@ type verdict struct {
 	odds  float64 // log odds of the likeliest candidate
 }
 
-func verdictOf(d *offline.Diagnosis, h *Heard) verdict {
-	v := verdict{h.Said != "", math.Inf(-1)}
-	for i := range h.Candidates {
-		v.odds = max(v.odds, d.LogOdds(h.ARPAbet, &h.Candidates[i]))
+// verdicts are those on the clean phones of a speaker.
+func verdicts(d *offline.Diagnosis, all []Heard, speaker string) []verdict {
+	var out []verdict
+	for i := range all {
+		h := &all[i]
+		if h.Speaker != speaker || !h.Clean {
+			continue
+		}
+		v := verdict{h.Said != "", math.Inf(-1)}
+		for k := range h.Candidates {
+			v.odds = max(v.odds, d.LogOdds(h.ARPAbet, &h.Candidates[k]))
+		}
+		out = append(out, v)
 	}
-	return v
+	return out
 }
 
 func bestLimit(judged []verdict) float64 {
 	best, limit := -1.0, 0.0
-	for step := range 100 {
-		at := 5 - float64(step)/10
+	for step := range 200 {
+		at := 5 - float64(step)/20
 		var c stats.Counts
 		for _, v := range judged {
 			c.Add(v.wrong, v.odds >= at)
@@ -84,14 +146,13 @@ func bestLimit(judged []verdict) float64 {
 			best, limit = f1, at
 		}
 	}
-	return limit
+	return rounded([]float64{limit})[0]
 }
 
 // trials are a candidate in all its places.
 type trials struct {
-	listed bool
-	xs     [][]float64
-	said   []bool
+	xs   [][]float64
+	said []bool
 }
 
 // fitPairs fits all weights; the limit is the caller's.
@@ -104,7 +165,7 @@ func fitPairs(all []Heard) *offline.Diagnosis {
 			t := &rest
 			if key := offline.PairKey(h.ARPAbet, c.ARPAbet); c.Listed {
 				if t = pairs[key]; t == nil {
-					t = &trials{listed: true}
+					t = &trials{}
 					pairs[key] = t
 				}
 			}
@@ -114,22 +175,44 @@ func fitPairs(all []Heard) *offline.Diagnosis {
 	maps.DeleteFunc(pairs, func(_ string, t *trials) bool { return t.times() < leastOfPair })
 	d := &offline.Diagnosis{Features: offline.FeatureNames(), Pairs: map[string][]float64{}}
 	keys := slices.Sorted(maps.Keys(pairs))
-	biases := fitShared(d, keys, pairs)
+	spread := variances(pairs)
+	biases := fitShared(d, keys, pairs, spread)
+	hold := scaled(spread, firmPair)
+	hold[0] = looseBias
 	for _, key := range keys {
-		prior, hold := slices.Clone(d.Shared), make([]float64, len(d.Shared))
+		prior := slices.Clone(d.Shared)
 		prior[0] = biases[key]
-		for i := range hold {
-			hold[i] = firmWeight
-			if i >= firstCircumstance && i <= lastCircumstance {
-				hold[i] = firmCircumstance
-			}
-		}
-		hold[0] = looseBias
-		d.Pairs[key] = rounded(regress(pairs[key].xs, pairs[key].said, prior, hold))
+		d.Pairs[key] = rounded(regress([]*trials{pairs[key]}, []float64{0}, prior, prior, hold))
 	}
-	d.Unlisted = rounded([]float64{rest.bias(d.Shared)})[0]
+	d.Unlisted = rounded([]float64{rest.bias(d.Shared) - d.Shared[0]})[0]
 	d.Shared = rounded(d.Shared)
 	return d
+}
+
+// variances are those of each feature over the candidates of all pairs.
+func variances(pairs map[string]*trials) []float64 {
+	n := len(offline.FeatureNames())
+	sum, squares, times := make([]float64, n), make([]float64, n), 0.0
+	for _, key := range slices.Sorted(maps.Keys(pairs)) { // in order, so that sums are the same each time
+		for _, x := range pairs[key].xs {
+			times++
+			for i, f := range x {
+				sum[i], squares[i] = sum[i]+f, squares[i]+f*f
+			}
+		}
+	}
+	for i := range squares {
+		squares[i] = max(squares[i]/max(times, 1)-math.Pow(sum[i]/max(times, 1), 2), 1e-6)
+	}
+	return squares
+}
+
+func scaled(xs []float64, by float64) []float64 {
+	out := make([]float64, len(xs))
+	for i, x := range xs {
+		out[i] = by * x
+	}
+	return out
 }
 
 func (t *trials) times() int {
@@ -146,28 +229,24 @@ func (t *trials) times() int {
 const sharedRounds = 4
 
 // fitShared fits the weights that all pairs share, with a bias of its own for each pair, and gives the biases.
-func fitShared(d *offline.Diagnosis, keys []string, pairs map[string]*trials) map[string]float64 {
+func fitShared(d *offline.Diagnosis, keys []string, pairs map[string]*trials, spread []float64) map[string]float64 {
 	biases := map[string]float64{}
-	weights := make([]float64, len(d.Features))
+	weights, none := make([]float64, len(d.Features)), make([]float64, len(d.Features))
+	hold := scaled(spread, firmShared)
+	hold[0] = given
 	for range sharedRounds {
-		var xs [][]float64
-		var said []bool
-		for _, key := range keys {
-			for i, x := range pairs[key].xs {
-				x = slices.Clone(x)
-				x[0] = biases[key]
-				xs, said = append(xs, x), append(said, pairs[key].said[i])
-			}
+		all, offsets := make([]*trials, len(keys)), make([]float64, len(keys))
+		for i, key := range keys {
+			all[i], offsets[i] = pairs[key], biases[key]
 		}
-		hold := slices.Repeat([]float64{0.1}, len(weights))
-		weights[0], hold[0] = 1, given
-		weights = regress(xs, said, weights, hold)
-		sum := 0.0
+		weights[0] = 0
+		weights = regress(all, offsets, weights, none, hold)
 		for _, key := range keys {
 			biases[key] = pairs[key].bias(weights)
-			sum += biases[key]
 		}
-		weights[0] = sum / float64(max(len(keys), 1))
+	}
+	for _, key := range keys {
+		weights[0] += biases[key] / float64(len(keys))
 	}
 	d.Shared = weights
 	return biases
@@ -176,20 +255,18 @@ func fitShared(d *offline.Diagnosis, keys []string, pairs map[string]*trials) ma
 // given holds a weight to its value.
 const given = 1e9
 
-// bias fits the bias alone, given the other weights; for [offline.Diagnosis].Unlisted it is counted from weights[0].
+// bias fits the bias alone, given the other weights.
 func (t *trials) bias(weights []float64) float64 {
-	xs := make([][]float64, len(t.xs))
+	sums := trials{make([][]float64, len(t.xs)), t.said}
 	for k, x := range t.xs {
 		sum := 0.0
-		if !t.listed {
-			sum = weights[0]
-		}
 		for i, f := range x[1:] {
 			sum += weights[i+1] * f
 		}
-		xs[k] = []float64{1, sum}
+		sums.xs[k] = []float64{1, sum}
 	}
-	return regress(xs, t.said, []float64{-3, 1}, []float64{0.2, given})[0]
+	prior := []float64{-3, 1}
+	return regress([]*trials{&sums}, []float64{0}, prior, prior, []float64{0.2, given})[0]
 }
 
 // rounded keeps the file readable.
@@ -202,14 +279,15 @@ func rounded(xs []float64) []float64 {
 }
 
 const (
-	mostNewton = 12
-	longStep   = 3 // of any weight; longer steps lead away from a flat part
+	mostNewton = 15
+	longStep   = 3    // of any weight; longer steps lead away from a flat part
+	enoughStep = 1e-3 // changes nothing that is shown
 )
 
-// regress fits a logistic regression (Newton's method) whose weights are held to a prior: hold is by how much, as if so many
-// observations of variance 1 spoke for it.
-func regress(xs [][]float64, said []bool, prior, hold []float64) []float64 {
-	b := slices.Clone(prior)
+// regress fits a logistic regression (Newton's method), from start on, to trials whose log odds have an offset each. Its weights are held
+// to a prior: hold is by how much, as if so many observations of variance 1 spoke for it.
+func regress(all []*trials, offsets, start, prior, hold []float64) []float64 {
+	b := slices.Clone(start)
 	for range mostNewton {
 		slope, curve := make([]float64, len(b)), make([][]float64, len(b))
 		for i := range b {
@@ -217,22 +295,8 @@ func regress(xs [][]float64, said []bool, prior, hold []float64) []float64 {
 			curve[i] = make([]float64, len(b))
 			curve[i][i] = hold[i]
 		}
-		for k, x := range xs {
-			z, y := 0.0, 0.0
-			for i, f := range x {
-				z += b[i] * f
-			}
-			if said[k] {
-				y = 1
-			}
-			p := logistic(z)
-			v := p * (1 - p)
-			for i, f := range x {
-				slope[i] += (y - p) * f
-				for j, g := range x[:i+1] {
-					curve[i][j] += v * f * g
-				}
-			}
+		for i, t := range all {
+			t.add(b, offsets[i], slope, curve)
 		}
 		step, longest := solve(curve, slope), 0.0
 		for _, s := range step {
@@ -241,11 +305,34 @@ func regress(xs [][]float64, said []bool, prior, hold []float64) []float64 {
 		for i, s := range step {
 			b[i] += s * min(1, longStep/max(longest, 1e-12))
 		}
-		if longest < 1e-4 {
+		if longest < enoughStep {
 			break
 		}
 	}
 	return b
+}
+
+// add adds how the likelihood of the trials changes with the weights b.
+func (t *trials) add(b []float64, offset float64, slope []float64, curve [][]float64) {
+	for k, x := range t.xs {
+		z, y := offset, 0.0
+		for i, f := range x {
+			z += b[i] * f
+		}
+		if t.said[k] {
+			y = 1
+		}
+		p := logistic(z)
+		v := p * (1 - p)
+		for i, f := range x {
+			slope[i] += (y - p) * f
+			row := curve[i][:i+1]
+			f *= v
+			for j := range row {
+				row[j] += f * x[j]
+			}
+		}
+	}
 }
 
 // solve gives x with a x = b for a symmetric positive definite a, of which the lower half is read (Cholesky's decomposition). It

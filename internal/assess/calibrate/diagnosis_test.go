@@ -3,8 +3,12 @@ package calibrate_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"oktalk/internal/assess/calibrate"
 	"oktalk/internal/assess/offline"
@@ -30,11 +34,15 @@ func drawn(n int, speaker string) []calibrate.Heard {
 
 func TestFitDiagnosis(t *testing.T) {
 	t.Parallel()
-	all := append(drawn(2000, "one"), drawn(2000, "other")...)
-	d, err := calibrate.FitDiagnosis(all)
+	all := slices.Concat(drawn(2000, "one"), drawn(2000, "other"), drawn(2000, "another"))
+	fitted, err := calibrate.FitDiagnosis(all)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got, want := slices.Sorted(maps.Keys(fitted.Without)), []string{"another", "one", "other"}; !slices.Equal(got, want) {
+		t.Errorf("FitDiagnosis has diagnoses without %v, want %v", got, want)
+	}
+	d := fitted.Diagnosis
 	data, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
@@ -60,9 +68,26 @@ func TestFitDiagnosis(t *testing.T) {
 	}
 }
 
+// TestFitDiagnosisLeavesSpeakersOut: what a speaker's recordings hold does not change the diagnosis that judges them.
+func TestFitDiagnosisLeavesSpeakersOut(t *testing.T) {
+	t.Parallel()
+	others := slices.Concat(drawn(1000, "one"), drawn(1000, "other"))
+	var all []offline.Diagnosis
+	for _, n := range []int{500, 1500} {
+		fitted, err := calibrate.FitDiagnosis(append(slices.Clone(others), drawn(n, "judge")...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, *fitted.Without["judge"])
+	}
+	if diff := cmp.Diff(all[0], all[1]); diff != "" {
+		t.Errorf("diagnosis without a speaker, after other recordings of that speaker (-before +after):\n%s", diff)
+	}
+}
+
 func TestFitDiagnosisNeedsSpeakers(t *testing.T) {
 	t.Parallel()
-	if _, err := calibrate.FitDiagnosis(drawn(20, "one")); !errors.Is(err, calibrate.ErrFewSpeakers) {
-		t.Errorf("FitDiagnosis of one speaker = %v, want ErrFewSpeakers", err)
+	if _, err := calibrate.FitDiagnosis(append(drawn(20, "one"), drawn(20, "other")...)); !errors.Is(err, calibrate.ErrFewSpeakers) {
+		t.Errorf("FitDiagnosis of two speakers = %v, want ErrFewSpeakers", err)
 	}
 }

@@ -6,7 +6,7 @@ type Kind string
 // The kinds of readings.
 const (
 	Right        Kind = "right"
-	Substitution Kind = "substitution"   // one phone is another
+	Substitution Kind = "substitution"   // a phone is another, and in a long text some more
 	Several      Kind = "several"        // several phones of several words are others
 	Omission     Kind = "omission"       // one or more words are left out
 	Insertion    Kind = "insertion"      // a word more

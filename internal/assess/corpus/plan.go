@@ -44,6 +44,20 @@ func sharesOf(v Voice) shares {
 // Plan lists the recordings of a corpus: the same for the same seed, programs and dictionary. It asks both programs how they say the
 // words of the texts.
 func (m *Maker) Plan(ctx context.Context, seed uint64) ([]Recording, error) {
+	return m.plan(ctx, seed, Voices())
+}
+
+// PlanForFit lists recordings in which all voices of flite, those of [HeldOut] too, and those of espeak-ng that are for tuning read the texts of
+// [Tuning], for weights that are judged by speakers who had no part in them; see [Maker.Plan].
+func (m *Maker) PlanForFit(ctx context.Context, seed uint64) ([]Recording, error) {
+	voices := slices.DeleteFunc(Voices(), func(v Voice) bool { return v.Program != Flite && v.Split != Tuning })
+	for i := range voices {
+		voices[i].Split = Tuning
+	}
+	return m.plan(ctx, seed, voices)
+}
+
+func (m *Maker) plan(ctx context.Context, seed uint64, voices []Voice) ([]Recording, error) {
 	var words, speakers []string
 	for _, split := range []Split{Tuning, HeldOut} {
 		for _, text := range texts[split] {
@@ -61,7 +75,7 @@ func (m *Maker) Plan(ctx context.Context, seed uint64) ([]Recording, error) {
 		return nil, err
 	}
 	p := &planner{seed: seed, said: said, right: m.cfg.Dictionary.Lookup, ids: map[string]int{}, known: map[string][]slot{}}
-	for _, v := range Voices() {
+	for _, v := range voices {
 		p.plan(v)
 	}
 	return p.all, nil
@@ -227,7 +241,7 @@ func (p *planner) sayable(r *reading, planted Planted) bool {
 	return ok && n == 1
 }
 
-// plant puts phones into a reading, at most one into a word.
+// plant puts phones into a reading.
 func (p *planner) plant(r *reading, planted ...Planted) {
 	r.Planted = planted
 	switch r.Method {
@@ -239,11 +253,65 @@ func (p *planner) plant(r *reading, planted ...Planted) {
 			r.said[x.Word] = word + trailing(r.said[x.Word])
 		}
 	default:
-		for _, x := range planted {
-			key := strings.ToLower(r.Words[x.Word].Text)
-			r.recipe.Lexicon = append(r.recipe.Lexicon, p.said[key].entry(key, replaced(p.said[key].raw, x)))
+		for _, i := range plantedWords(planted) {
+			key := strings.ToLower(r.Words[i].Text)
+			r.recipe.Lexicon = append(r.recipe.Lexicon, p.said[key].entry(key, replaced(p.said[key].raw, i, planted)))
 		}
 	}
+}
+
+// plantedWords lists the words with something planted, each once.
+func plantedWords(planted []Planted) []int {
+	var out []int
+	for _, x := range planted {
+		if !slices.Contains(out, x.Word) {
+			out = append(out, x.Word)
+		}
+	}
+	return out
+}
+
+// A reading with mistakes has one in so many of its phones wrong, so that with the right readings it is about 7 in 100 of all, which is
+// what a learner has for whom a phone is right with a probability of 93 %. A word of longWord phones and more may have two, not side by
+// side.
+const (
+	phonesPerMistake = 12
+	longWord         = 6
+)
+
+// plantMore plants phones into a reading and adds others until there are enough. Each pair for which there is room is as likely.
+func (p *planner) plantMore(r *reading, rng *rand.Rand, planted ...Planted) {
+	phones := 0
+	for _, w := range r.Words {
+		phones += len(w.Phones)
+	}
+	wanted := (phones + phonesPerMistake/2) / phonesPerMistake
+	for _, i := range rng.Perm(len(pairs)) {
+		if len(planted) >= wanted {
+			break
+		}
+		room := slices.DeleteFunc(p.slots(r, pairs[i]), func(x Planted) bool { return !p.fits(r, x, planted) })
+		if len(room) > 0 {
+			planted = append(planted, room[rng.IntN(len(room))])
+		}
+	}
+	p.plant(r, planted...)
+}
+
+// fits reports whether a phone can be planted beside others.
+func (p *planner) fits(r *reading, x Planted, others []Planted) bool {
+	phones := slices.Clone(r.Words[x.Word].Phones)
+	inWord := 0
+	for _, y := range others {
+		if y.Word != x.Word {
+			continue
+		}
+		if inWord++; inWord > 1 || len(phones) < longWord || r.Method == ByMnemonics || max(x.Phone-y.Phone, y.Phone-x.Phone) < 2 {
+			return false
+		}
+		phones[y.Phone] = y.Spoken
+	}
+	return !p.alsoRight(Word{r.Words[x.Word].Text, phones}, x)
 }
 
 // trailing is a word's punctuation.
@@ -251,10 +319,14 @@ func trailing(word string) string {
 	return word[len(strings.TrimRight(word, ",.;:!?")):]
 }
 
-// replaced is a word's phones as flite writes them, with one planted.
-func replaced(raw []string, x Planted) []string {
+// replaced is a word's phones as flite writes them, with those planted in it.
+func replaced(raw []string, word int, planted []Planted) []string {
 	raw = slices.Clone(raw)
-	raw[x.Phone] = strings.ToLower(x.Spoken)
+	for _, x := range planted {
+		if x.Word == word {
+			raw[x.Phone] = strings.ToLower(x.Spoken)
+		}
+	}
 	return raw
 }
 
@@ -262,13 +334,7 @@ func replaced(raw []string, x Planted) []string {
 func (p *planner) phoneString(r *reading, planted []Planted) string {
 	phones := []string{"pau"}
 	for i, w := range r.Words {
-		raw := p.said[strings.ToLower(w.Text)].raw
-		for _, x := range planted {
-			if x.Word == i {
-				raw = replaced(raw, x)
-			}
-		}
-		phones = append(phones, raw...)
+		phones = append(phones, replaced(p.said[strings.ToLower(w.Text)].raw, i, planted)...)
 		if trailing(r.said[i]) != "" && i < len(r.Words)-1 {
 			phones = append(phones, "pau")
 		}
@@ -285,7 +351,7 @@ func (p *planner) planPair(v Voice, pair pair, n shares) {
 		rng := p.draw(v, sort+" "+string(part.method))
 		for range part.n {
 			if r, x, ok := p.drawSlot(v, rng, part.method, pair); ok {
-				p.plant(r, x)
+				p.plantMore(r, rng, x)
 				p.add(r, sort)
 			}
 		}
@@ -342,7 +408,7 @@ func (p *planner) planRandom(v Voice, n int) {
 		method := []Method{ByLexicon, ByPhones}[i%2]
 		if r, x, ok := p.drawSlot(v, rng, method, pair{from: from, to: to}); ok {
 			x.Random = true
-			p.plant(r, x)
+			p.plantMore(r, rng, x)
 			p.add(r, "random")
 		}
 	}

@@ -59,6 +59,12 @@ type hearing struct {
 // AUC is how well the scores alone tell wrong phones from right ones.
 func (h hearing) AUC() float64 { return stats.AUC(h.wrong, h.right) }
 
+// f1Of is what F1 would be if another share of the phones were wrong, and as many of them and of the right ones were found.
+func (h hearing) f1Of(wrongShare float64) float64 {
+	hits, alarms := h.Recall()*wrongShare, h.AlarmRate()*(1-wrongShare)
+	return 2 * hits / (hits + alarms + wrongShare)
+}
+
 // below counts what would be found if phones with scores below a limit counted as wrong, whatever their words.
 func (h hearing) below(limit int) stats.Counts {
 	var c stats.Counts

@@ -39,6 +39,23 @@ func setup(t *testing.T) (*corpus.Maker, *offline.Assessor) {
 	return m, a
 }
 
+// panel is one assessor for all voices.
+func panel(a measure.Assessor) measure.Panel { return func(corpus.Voice) measure.Assessor { return a } }
+
+// TestDiagnosesAreOfAllSpeakers: who is judged has a diagnosis made without them.
+func TestDiagnosesAreOfAllSpeakers(t *testing.T) {
+	t.Parallel()
+	got, err := measure.Diagnoses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range corpus.Voices() {
+		if v.Program == corpus.Flite && got[v.Speaker] == nil {
+			t.Errorf("no diagnosis without %s: make diagnosis makes it", v.Speaker)
+		}
+	}
+}
+
 // few picks one recording of each kind and condition, and the clean twins of those.
 func few(all []corpus.Recording) []corpus.Recording {
 	picked, seen := map[string]bool{}, map[string]bool{}
@@ -72,7 +89,7 @@ func TestReport(t *testing.T) {
 	var reports []measure.Report
 	for range 2 {
 		var progress bytes.Buffer
-		outcomes, err := measure.Run(t.Context(), a, m, some, &progress)
+		outcomes, err := measure.Run(t.Context(), panel(a), m, some, &progress)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +128,7 @@ func TestTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := measure.Time(t.Context(), a, m, all, 3)
+	got, err := measure.Time(t.Context(), panel(a), m, all, 3)
 	if err != nil || got.Recordings != 3 || got.Audio < 6e9 || got.CPU50 <= 0 || got.Wall99 < got.Wall50 {
 		t.Errorf("Time of three recordings = %+v, %v", got, err)
 	}

@@ -116,6 +116,7 @@ func summarize(s set, limit int) []figure {
 		{"**phone errors: precision**", percent(h.Precision())},
 		{"**recall**", percent(h.Recall())},
 		{"**F1**", percent(h.F1())},
+		{"F1 if 4, 10 of 100 phones were wrong, other things equal", fmt.Sprintf("%s, %s", percent(h.f1Of(0.04)), percent(h.f1Of(0.1)))},
 		{"right phones called wrong", percent(h.AlarmRate())},
 		{"AUC of the phones' scores", ratio(h.AUC())},
 		{"recall, right phones called wrong if the word need not be flagged", fmt.Sprintf("%s, %s", percent(h.alone.Recall()), percent(h.alone.AlarmRate()))},

@@ -27,9 +27,9 @@ type Outcome struct {
 	Refusal    string                 // the problem with which it was refused
 }
 
-// Run makes all recordings and scores them, as many at once as there are cores, and writes its progress. The outcomes are in the order of
-// the recordings. An error other than a refusal ends it.
-func Run(ctx context.Context, a Assessor, m *corpus.Maker, all []corpus.Recording, progress io.Writer) ([]Outcome, error) {
+// Run makes all recordings and has the panel score them, as many at once as there are cores, and writes its progress. The outcomes are in the
+// order of the recordings. An error other than a refusal ends it.
+func Run(ctx context.Context, panel Panel, m *corpus.Maker, all []corpus.Recording, progress io.Writer) ([]Outcome, error) {
 	out := make([]Outcome, len(all))
 	p := startProgress(progress, len(all))
 	defer p.end()
@@ -41,7 +41,7 @@ func Run(ctx context.Context, a Assessor, m *corpus.Maker, all []corpus.Recordin
 			if err != nil {
 				return err
 			}
-			out[i], err = score(ctx, a, r, samples)
+			out[i], err = score(ctx, panel(r.Voice), r, samples)
 			p.add(made)
 			return err
 		})

@@ -30,7 +30,7 @@ func (t *Timings) String() string {
 const timedAudio = 2 * time.Second
 
 // Time scores up to n recordings of held-out voices one after another and takes CPU and wall time.
-func Time(ctx context.Context, a Assessor, m *corpus.Maker, all []corpus.Recording, n int) (*Timings, error) {
+func Time(ctx context.Context, panel Panel, m *corpus.Maker, all []corpus.Recording, n int) (*Timings, error) {
 	t := &Timings{Cores: runtime.NumCPU()}
 	var cpu, wall []float64
 	for _, r := range all {
@@ -49,7 +49,7 @@ func Time(ctx context.Context, a Assessor, m *corpus.Maker, all []corpus.Recordi
 			continue
 		}
 		before, start := cpuTime(), time.Now()
-		if _, err := score(ctx, a, r, samples); err != nil {
+		if _, err := score(ctx, panel(r.Voice), r, samples); err != nil {
 			return nil, err
 		}
 		share := 5 / audio.Seconds()

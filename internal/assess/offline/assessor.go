@@ -38,6 +38,8 @@ type Config struct {
 	// Calibration is a file that `oktalk calibrate` wrote: a curve by which the scores of sounds are moved to those of labelled recordings, their
 	// order kept. Words, syllables, accuracy and overall follow. Empty means none.
 	Calibration string `env:"ASSESSOR_CALIBRATION"`
+	// Diagnosis decides which sounds are heard for others; nil means the one that is built in.
+	Diagnosis *Diagnosis `env:"-"`
 }
 
 // Pronouncer guesses the pronunciations of words outside the dictionary: ARPAbet without stress, one or more
@@ -75,9 +77,11 @@ func New(cfg Config, g2p Pronouncer, log *slog.Logger) (*Assessor, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	diagnosis, err := ParseDiagnosis(diagnosisJSON)
-	if err != nil {
-		return nil, err
+	diagnosis := cfg.Diagnosis
+	if diagnosis == nil {
+		if diagnosis, err = ParseDiagnosis(diagnosisJSON); err != nil {
+			return nil, err
+		}
 	}
 	var curve *calibration.Calibration
 	if cfg.Calibration != "" {
@@ -183,9 +187,9 @@ func (w *worker) assess(ctx context.Context, samples []int16, text, native strin
 	if err != nil {
 		return nil, err
 	}
-	w.diagnose(r, part.background, native)
+	w.diagnose(r, native)
 	w.dropUncertain(r)
-	if err := w.findReplaced(ctx, r, w.scores, part.background); err != nil {
+	if err := w.findReplaced(ctx, r, w.scores, r.background); err != nil {
 		return nil, err
 	}
 	return w.score(r, text, part, time.Duration(len(samples))*time.Second/acoustic.SampleRate), nil
@@ -229,17 +233,25 @@ func (w *worker) hear(ctx context.Context, part speech, words []lexicon.Word) (*
 
 // hearAs reads and judges a recording with the front end as it is.
 func (w *worker) hearAs(ctx context.Context, part speech, words []lexicon.Word, extra float64) (*reading, error) {
-	features, err := w.frontEnd.Features(ctx, part.samples, part.near)
-	if err != nil {
+	var err error
+	if w.features, err = w.frontEnd.Features(ctx, part.samples, part.near); err != nil {
 		return nil, err
 	}
 	w.listenAs(w.frontEnd.Narrow())
-	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], features); err != nil {
+	w.scorer.Expect(w.frontEnd.Noise())
+	if w.scores, err = w.scorer.Scores(ctx, w.scores[:0], w.features); err != nil {
 		return nil, err
 	}
 	r, err := w.read(ctx, words, w.scores)
 	if err != nil {
 		return nil, err
 	}
-	return r, w.judge(ctx, r, w.scores, part.background, extra)
+	r.background = part.background
+	if err := w.judge(ctx, r, w.scores, extra); err != nil {
+		return nil, err
+	}
+	if w.frontEnd.Noise() == nil {
+		r.dropUnheard(part.levels, part.quiet)
+	}
+	return r, nil
 }

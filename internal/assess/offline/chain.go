@@ -15,6 +15,23 @@ type situation struct {
 type chains struct {
 	columns map[uint16][]float32 // by senone: its scores in the frames of the window
 	spare   [][]float32
+	tracer  tracer
+}
+
+// mostStates are those of the phones of a window.
+const mostStates = 3 * acoustic.States
+
+// chain is the best way through a situation with some phone in the middle.
+type chain struct {
+	likelihood float32
+	frames     []chainFrame
+}
+
+// chainFrame is what a chain has in a frame of the window.
+type chainFrame struct {
+	score  float32
+	phone  acoustic.Phone
+	senone uint16
 }
 
 func (c *chains) reset() {
@@ -40,8 +57,8 @@ func (c *chains) column(s *acoustic.Scorer, p acoustic.Phone, senone uint16, w s
 	return v
 }
 
-// fit is the log likelihood of a situation with q in the place of its phone.
-func (c *chains) fit(m *acoustic.Model, s *acoustic.Scorer, at *situation, q acoustic.Phone) float32 {
+// fit finds the best way through a situation with q in the place of its phone. The frames of dst are reused.
+func (c *chains) fit(dst *chain, m *acoustic.Model, s *acoustic.Scorer, at *situation, q acoustic.Phone) {
 	ph := at.phones
 	ph[2] = q
 	first, last := 2, 2
@@ -51,8 +68,9 @@ func (c *chains) fit(m *acoustic.Model, s *acoustic.Scorer, at *situation, q aco
 	if at.right {
 		last = 3
 	}
-	var columns [9][]float32
-	var stay, leave [9]float32
+	var columns [mostStates][]float32
+	var stay, leave [mostStates]float32
+	var states [mostStates]chainFrame
 	n := 0
 	for i := first; i <= last; i++ {
 		senones := m.SenonesOf(ph[i])
@@ -62,27 +80,53 @@ func (c *chains) fit(m *acoustic.Model, s *acoustic.Scorer, at *situation, q aco
 		moves := m.TransitionsOf(ph[i])
 		for k, senone := range senones {
 			columns[n], stay[n], leave[n] = c.column(s, ph[i], senone, at.window), moves.Stay[k], moves.Leave[k]
+			states[n] = chainFrame{phone: ph[i], senone: senone}
 			n++
 		}
 	}
-	return chain(columns[:n], stay[:n], leave[:n])
+	dst.likelihood = c.tracer.trace(columns[:n], stay[:n], leave[:n])
+	dst.frames = dst.frames[:0]
+	for t, state := range c.tracer.path {
+		f := states[state]
+		f.score = columns[state][t]
+		dst.frames = append(dst.frames, f)
+	}
 }
 
-// chain is the log likelihood of the best path through states in a row.
+// tracer finds the best path through states in a row. Its buffers are reused.
+type tracer struct {
+	came [][mostStates]bool // by frame and state: from the state before
+	path []uint8            // by frame
+}
+
+// trace leaves the best path in path and gives its log likelihood.
 //
 //go:norace
-func chain(columns [][]float32, stay, leave []float32) float32 {
-	var s [9]float32
+func (r *tracer) trace(columns [][]float32, stay, leave []float32) float32 {
+	var s [mostStates]float32
 	for i := range s {
 		s[i] = acoustic.Never
 	}
-	n := len(columns)
+	n, frames := len(columns), len(columns[0])
+	r.came, r.path = resize(r.came, frames), resize(r.path, frames)
 	s[0] = columns[0][0]
-	for t := 1; t < len(columns[0]); t++ {
+	for t := 1; t < frames; t++ {
+		came := &r.came[t]
 		for i := n - 1; i > 0; i-- {
-			s[i] = max(s[i]+stay[i], s[i-1]+leave[i-1]) + columns[i][t]
+			best, next := s[i]+stay[i], s[i-1]+leave[i-1]
+			if came[i] = next > best; came[i] {
+				best = next
+			}
+			s[i] = best + columns[i][t]
 		}
 		s[0] += stay[0] + columns[0][t]
+	}
+	state := n - 1
+	for t := frames - 1; t >= 0; t-- {
+		r.path[t] = uint8(state)
+		if t > 0 && state > 0 && r.came[t][state] {
+			state--
+		}
 	}
 	return s[n-1] + leave[n-1]
 }

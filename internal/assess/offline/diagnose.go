@@ -97,9 +97,9 @@ func (w *worker) limit(r *reading) float64 {
 }
 
 // diagnose decides for each phone whether another sound was heard.
-func (w *worker) diagnose(r *reading, background float64, language string) {
+func (w *worker) diagnose(r *reading, language string) {
 	s, limit := w.substitutes[language], w.limit(r)
-	w.examine(r, background, &s, func(_ int, p *spokenPhone, cs []Candidate) {
+	w.examine(r, &s, func(_ int, p *spokenPhone, cs []Candidate) {
 		name, most := w.model.Name(p.phone), math.Inf(-1)
 		for i := range cs {
 			odds := w.diagnosis.LogOdds(name, &cs[i])

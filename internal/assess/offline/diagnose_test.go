@@ -1,6 +1,7 @@
 package offline_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -113,12 +114,14 @@ func TestEvidence(t *testing.T) {
 
 func TestParseDiagnosisSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	features := `["` + strings.Join(offline.FeatureNames(), `","`) + `"]`
+	names := offline.FeatureNames()
+	features := `["` + strings.Join(names, `","`) + `"]`
+	shared := "[0" + strings.Repeat(",0", len(names)-1) + "]"
 	for name, tc := range map[string]struct{ data, want string }{
 		"no JSON":              {"{", "unexpected end"},
 		"other features":       {`{"features":["one"],"shared":[1]}`, "other features"},
-		"too few weights":      {`{"features":` + features + `,"shared":[1]}`, "1 weights for 16 features"},
-		"a pair with too few ": {`{"features":` + features + `,"shared":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"pairs":{"TH S":[]}}`, "0 weights"},
+		"too few weights":      {`{"features":` + features + `,"shared":[1]}`, fmt.Sprintf("1 weights for %d features", len(names))},
+		"a pair with too few ": {`{"features":` + features + `,"shared":` + shared + `,"pairs":{"TH S":[]}}`, "0 weights"},
 	} {
 		if _, err := offline.ParseDiagnosis([]byte(tc.data)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: ParseDiagnosis = %v, want %q", name, err, tc.want)

@@ -25,17 +25,26 @@ type Candidate struct {
 }
 
 // FeatureNames are the meanings of a candidate's features. alone is the log likelihood ratio of the two sounds on their own, between of
-// the two between their neighbours, both in nats; both is their sum.
+// the two between their neighbours, both in nats; both is their sum. The parts of between are those of the frames before the sound, in its
+// thirds and after it, and those of cepstra, their differences and the differences of these.
 func FeatureNames() []string {
-	return []string{
+	names := []string{
 		"one", "alone, soft", "alone a frame", "alone", "between, soft", "between a frame", "between", "both by root of frames", "lead",
-		"usual fit", "usual fit x both, soft", "noise", "noise x both, soft", "noise x both", "votes a frame", "votes",
+		"usual fit", "usual fit x both, soft", "noise", "noise x both, soft", "noise x both", "votes a frame", "votes", "among all, soft",
 	}
+	for _, part := range []string{"before", "first third", "second third", "last third", "after", "cepstra", "differences", "their differences"} {
+		names = append(names, part+", soft", part)
+	}
+	return append(names, "starts a word", "ends a word", "after silence", "before silence", "after a vowel", "before a vowel")
 }
 
 const (
 	// unlisted is how many sounds that are no usual substitutes are looked at.
 	unlisted = 2
+	// rivals is how many of the likeliest sounds are looked at, whatever they are.
+	rivals = 6
+	// mostAhead bounds a likelihood ratio in nats, so that its exponent is finite.
+	mostAhead = 50
 	// noisyBelow is the range of levels in dB below which there is noise to reckon with; clean speech has 35 and more.
 	noisyBelow = 35
 	// mostSilence is how many frames of a silence count as a phone's neighbour.
@@ -58,13 +67,13 @@ func (a *Assessor) Evidence(ctx context.Context, samples []int16, text string) (
 	if err != nil {
 		return nil, err
 	}
-	r, part, err := w.understand(ctx, samples, words)
+	r, _, err := w.understand(ctx, samples, words)
 	if err != nil {
 		return nil, err
 	}
 	out := make([][]Evidence, len(r.words))
 	s := newSubstitutes(w.model, "")
-	w.examine(r, part.background, &s, func(word int, p *spokenPhone, cs []Candidate) {
+	w.examine(r, &s, func(word int, p *spokenPhone, cs []Candidate) {
 		e := Evidence{ARPAbet: w.model.Name(p.phone)}
 		for _, c := range cs {
 			c.Features = slices.Clone(c.Features)
@@ -77,42 +86,50 @@ func (a *Assessor) Evidence(ctx context.Context, samples []int16, text string) (
 
 // examiner compares the phones of a reading with what may have been said instead. Its buffers are reused.
 type examiner struct {
-	exchanger exchanger
-	chains    chains
-	alone     []float32 // by phone: log likelihood ratio against the phone of the text
-	votes     []float32
-	rest      []acoustic.Phone
-	features  []float64
+	exchanger  exchanger
+	chains     chains
+	own, other chain
+	others     []acoustic.Phone
+	alone      []float32 // by phone, of the others: log likelihood ratio against the phone of the text
+	votes      []float32
+	rest       []acoustic.Phone
+	features   []float64
 }
 
 // examine gives the evidence for each phone to found. It is valid until found returns.
-func (w *worker) examine(r *reading, background float64, s *substitutes, found func(word int, p *spokenPhone, cs []Candidate)) {
+func (w *worker) examine(r *reading, s *substitutes, found func(word int, p *spokenPhone, cs []Candidate)) {
 	row := newRow(w.model, r)
 	if len(row.phones) == 0 {
 		return
 	}
+	w.adapt(r)
 	usualFit := row.median()
-	noise := max(0, noisyBelow-background) / 10
+	noise := max(0, noisyBelow-r.background) / 10
 	var cs []Candidate
 	for i, at := range row.phones {
 		p := at.spokenPhone
 		before, after := row.neighbours(i)
 		x := &w.examiner
-		x.alone = x.exchanger.compare(x.alone[:0], w.model, w.scores, before, *p, after)
-		x.vote(w, p)
-		first, second := x.best(w, p.phone)
 		situation := row.situation(i, before, after)
+		x.choose(w, s, at, before, after)
+		x.listen(w, at, situation.window, before, after)
+		first, second := x.best(p.phone)
 		x.chains.reset()
-		own := x.chains.fit(w.model, w.scorer, &situation, p.phone)
+		x.chains.fit(&x.own, w.model, w.scorer, &situation, p.phone)
 		cs, x.features = cs[:0], x.features[:0]
 		add := func(q acoustic.Phone, listed bool) {
 			rival := first
 			if q == first {
 				rival = second
 			}
+			x.chains.fit(&x.other, w.model, w.scorer, &situation, q)
+			e := ratios{
+				alone: float64(x.alone[q]), between: float64(x.other.likelihood - x.own.likelihood), lead: float64(x.alone[q] - x.alone[rival]),
+				votes: float64(x.votes[q]), amongAll: x.amongAll(q), usualFit: usualFit, noise: noise, frames: float64(p.frames()),
+				parts: x.parts(w, p.span, situation.window),
+			}
 			from := len(x.features)
-			between := float64(x.chains.fit(w.model, w.scorer, &situation, q) - own)
-			x.features = appendFeatures(x.features, float64(x.alone[q]), between, float64(x.alone[q]-x.alone[rival]), float64(x.votes[q]), usualFit, noise, float64(p.frames()))
+			x.features = appendPlace(e.append(x.features), w.model, at.position, before, after)
 			cs = append(cs, Candidate{w.model.Name(q), listed, x.features[from:len(x.features):len(x.features)]})
 		}
 		for _, q := range s.listed[p.phone] {
@@ -125,19 +142,130 @@ func (w *worker) examine(r *reading, background float64, s *substitutes, found f
 	}
 }
 
-// appendFeatures appends what speaks for a candidate, in the order of [FeatureNames].
-func appendFeatures(dst []float64, alone, between, lead, votes, usualFit, noise, frames float64) []float64 {
-	clip := func(x, most float64) float64 { return min(max(x, -most), most) }
-	soft := math.Asinh((alone + between) / 10)
-	usualFit = clip(usualFit, 3)
-	return append(
-		dst, 1, math.Asinh(alone/5), clip(alone/frames, 6), clip(alone, 80)/10, math.Asinh(between/5), clip(between/frames, 6), clip(between, 80)/10,
-		clip((alone+between)/math.Sqrt(frames), 30)/6, clip(lead, 40)/10, usualFit, usualFit*soft, noise, noise*soft, noise*clip((alone+between)/20, 5),
-		votes/frames, clip(votes, 40)/10,
-	)
+// ratios speak for a candidate; [FeatureNames] says what they are.
+type ratios struct {
+	alone, between, lead, votes, amongAll float64
+	usualFit, noise, frames               float64
+	parts                                 [timeParts + streamParts]float64
 }
 
-// vote counts for each phone by how much it fits the frames better, each frame with a voice of the same weight.
+const (
+	timeParts   = 5
+	streamParts = 3
+)
+
+// append appends the features that are made of the ratios.
+func (e *ratios) append(dst []float64) []float64 {
+	alone, between, frames, noise := e.alone, e.between, e.frames, e.noise
+	soft := math.Asinh((alone + between) / 10)
+	usualFit := clip(e.usualFit, 3)
+	dst = append(
+		dst, 1, math.Asinh(alone/5), clip(alone/frames, 6), clip(alone, 80)/10, math.Asinh(between/5), clip(between/frames, 6), clip(between, 80)/10,
+		clip((alone+between)/math.Sqrt(frames), 30)/6, clip(e.lead, 40)/10, usualFit, usualFit*soft, noise, noise*soft, noise*clip((alone+between)/20, 5),
+		e.votes/frames, clip(e.votes, 40)/10, math.Asinh(e.amongAll/5),
+	)
+	for _, part := range e.parts {
+		dst = append(dst, math.Asinh(part/5), clip(part, 40)/10)
+	}
+	return dst
+}
+
+func clip(x, most float64) float64 { return min(max(x, -most), most) }
+
+// appendPlace appends what is known of the place of a phone, each as 0 or 1.
+func appendPlace(dst []float64, m *acoustic.Model, at acoustic.Position, before, after neighbour) []float64 {
+	for _, is := range []bool{
+		at == acoustic.AtStart || at == acoustic.Alone, at == acoustic.AtEnd || at == acoustic.Alone,
+		before.silent(m), after.silent(m), !before.silent(m) && isVowel(m.Name(before.phone)), !after.silent(m) && isVowel(m.Name(after.phone)),
+	} {
+		x := 0.0
+		if is {
+			x = 1
+		}
+		dst = append(dst, x)
+	}
+	return dst
+}
+
+// amongAll is the logarithm of the share of a sound in the likelihoods of those that are looked at, each alone.
+func (x *examiner) amongAll(q acoustic.Phone) float64 {
+	sum := math.Exp(min(float64(-x.alone[q]), mostAhead)) // of the phone of the text
+	for _, other := range x.others {
+		sum += math.Exp(min(float64(x.alone[other]-x.alone[q]), mostAhead))
+	}
+	return -math.Log(sum)
+}
+
+// parts divides by how much other is ahead of own: by time, and by what of the features says so.
+func (x *examiner) parts(w *worker, p, window span) (parts [timeParts + streamParts]float64) {
+	for t, own := range x.own.frames {
+		other, frame := x.other.frames[t], window.start+t
+		if other == own {
+			continue
+		}
+		parts[partOf(p, frame)] += float64(other.score - own.score)
+		mine, theirs := w.scorer.ScoreParts(own.phone, own.senone, frame), w.scorer.ScoreParts(other.phone, other.senone, frame)
+		for i := range mine {
+			parts[timeParts+i] += float64(theirs[i] - mine[i])
+		}
+	}
+	return parts
+}
+
+// partOf tells whether a frame lies before a phone (0), in a third of it (1 to 3) or after it (4).
+func partOf(p span, frame int) int {
+	switch {
+	case frame < p.start:
+		return 0
+	case frame >= p.end:
+		return timeParts - 1
+	default:
+		return 1 + 3*(frame-p.start)/p.frames()
+	}
+}
+
+// choose fills in others: the phones that are looked at in the place of one. They are the likeliest on their own, by the model's speakers, the
+// usual substitutes, and the likeliest that are neither these nor variants.
+func (x *examiner) choose(w *worker, s *substitutes, at rowPhone, before, after neighbour) {
+	x.others = x.others[:0]
+	for q := range acoustic.Phone(w.model.Phones()) {
+		if q != at.phone && !w.model.Filler(q) {
+			x.others = append(x.others, q)
+		}
+	}
+	x.alone = resize(x.alone, w.model.Phones())
+	x.exchanger.compare(x.alone, w.model, w.scores, before, *at.spokenPhone, after, x.others)
+	slices.SortFunc(x.others, func(a, b acoustic.Phone) int { return cmp.Compare(x.alone[b], x.alone[a]) })
+	n, rest := 0, 0
+	for i, q := range x.others {
+		listed := s.lists(at.phone, q)
+		open := !listed && rest < unlisted && !w.variants.accepts(at.phone, q, at.surroundings)
+		if open {
+			rest++
+		}
+		if i < rivals || listed || open {
+			x.others[n] = q
+			n++
+		}
+	}
+	x.others = x.others[:n]
+}
+
+// listen compares the others with the phone as the speaker says them.
+func (x *examiner) listen(w *worker, at rowPhone, window span, before, after neighbour) {
+	for _, q := range x.others {
+		w.scorer.Fill(w.adapted, q, window.start, window.end)
+	}
+	for _, n := range []neighbour{{phone: at.phone, known: true}, before, after} {
+		if n.known {
+			w.scorer.Fill(w.adapted, n.phone, window.start, window.end)
+		}
+	}
+	x.exchanger.compare(x.alone, w.model, w.adapted, before, *at.spokenPhone, after, x.others)
+	x.vote(w, at.spokenPhone)
+}
+
+// vote counts for each of the others by how much it fits the frames better, each frame with a voice of the same weight.
 //
 //go:norace
 func (x *examiner) vote(w *worker, p *spokenPhone) {
@@ -145,10 +273,10 @@ func (x *examiner) vote(w *worker, p *spokenPhone) {
 	x.votes = resize(x.votes, w.model.Phones())
 	clear(x.votes)
 	for t := p.start; t < p.end; t++ {
-		frame := w.scores[t*width : (t+1)*width]
+		frame := w.adapted[t*width : (t+1)*width]
 		own := bestState(w.model, frame, p.phone)
-		for q := range x.votes {
-			x.votes[q] += min(max(bestState(w.model, frame, acoustic.Phone(q))-own, -mostVote), mostVote)
+		for _, q := range x.others {
+			x.votes[q] += min(max(bestState(w.model, frame, q)-own, -mostVote), mostVote)
 		}
 	}
 }
@@ -158,12 +286,11 @@ func bestState(m *acoustic.Model, frame []float32, p acoustic.Phone) float32 {
 	return max(frame[s[0]], frame[s[1]], frame[s[2]])
 }
 
-// best are the two phones that explain the place of p best on their own.
-func (x *examiner) best(w *worker, p acoustic.Phone) (first, second acoustic.Phone) {
+// best are the two of the others that explain the place of p best on their own.
+func (x *examiner) best(p acoustic.Phone) (first, second acoustic.Phone) {
 	first, second = p, p
-	for q := range acoustic.Phone(w.model.Phones()) {
+	for _, q := range x.others {
 		switch v := x.alone[q]; {
-		case q == p || w.model.Filler(q):
 		case first == p || v > x.alone[first]:
 			first, second = q, first
 		case second == p || v > x.alone[second]:
@@ -173,11 +300,11 @@ func (x *examiner) best(w *worker, p acoustic.Phone) (first, second acoustic.Pho
 	return first, second
 }
 
-// likeliest are the likeliest phones that are no usual substitutes and no variants.
+// likeliest are the likeliest of the others that are no usual substitutes and no variants.
 func (x *examiner) likeliest(w *worker, s *substitutes, p acoustic.Phone, at surroundings) []acoustic.Phone {
 	x.rest = x.rest[:0]
-	for q := range acoustic.Phone(w.model.Phones()) {
-		if q != p && !w.model.Filler(q) && !s.lists(p, q) && !w.variants.accepts(p, q, at) {
+	for _, q := range x.others {
+		if !s.lists(p, q) && !w.variants.accepts(p, q, at) {
 			x.rest = append(x.rest, q)
 		}
 	}

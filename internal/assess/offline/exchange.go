@@ -9,15 +9,18 @@ type neighbour struct {
 	known bool
 }
 
+// silent reports whether no phone is known to be there.
+func (n neighbour) silent(m *acoustic.Model) bool { return !n.known || n.phone == m.Silence() }
+
 // exchanger measures how much better than a phone of the text others explain its place. Its buffers are reused.
 type exchanger struct {
 	entry []float32 // by frame of the window: the best path through the phone before, over all frames before this one
 	into  []float32 // by frame: the best path through the phone after, over this frame and all after it
 }
 
-// compare appends to dst, for each phone of the model, by how many nats it explains the place of p better than p itself does. The
-// borders with the neighbours are free to move, since they were found for p; the neighbours' outer borders stay.
-func (c *exchanger) compare(dst []float32, m *acoustic.Model, scores []float32, before neighbour, p spokenPhone, after neighbour) []float32 {
+// compare writes to dst, by phone, by how many nats others explain the place of p better than p itself does. The borders with the neighbours
+// are free to move, since they were found for p; the neighbours' outer borders stay.
+func (c *exchanger) compare(dst []float32, m *acoustic.Model, scores []float32, before neighbour, p spokenPhone, after neighbour, others []acoustic.Phone) {
 	start, end := p.start, p.end
 	if before.known {
 		start = before.start
@@ -30,10 +33,9 @@ func (c *exchanger) compare(dst []float32, m *acoustic.Model, scores []float32, 
 	c.before(m, window, before, end-start)
 	c.after(m, window, after, end-start)
 	own := c.through(m, window, p.phone)
-	for q := range m.Phones() {
-		dst = append(dst, c.through(m, window, acoustic.Phone(q))-own)
+	for _, q := range others {
+		dst[q] = c.through(m, window, q) - own
 	}
-	return dst
 }
 
 // before fills in entry.

@@ -1,6 +1,10 @@
 package offline
 
-import "oktalk/internal/assess/offline/acoustic"
+import (
+	"slices"
+
+	"oktalk/internal/assess/offline/acoustic"
+)
 
 // hastyFrames is the mean length of phones below which a reading is hasty; right readings by flite have 8 to 11, at 1.4 times
 // the speed 5 to 7 (measured).
@@ -104,4 +108,44 @@ func (r *reading) framesPerPhone() float64 {
 		frames += r.words[i].span().frames()
 	}
 	return float64(frames) / float64(max(phones, 1))
+}
+
+const (
+	// heardAbove is how far above the quietest tenth of the recording, in dB, heardFrames frames of a word must be at least for it to be heard at all.
+	// Measured with people talking behind at 15 dB, before and after the reading too: of words that were not said 43 in 100 are found without this
+	// rule, 49 with 4 dB, 51 with 5 and 62 with 6; of words that were said 0.1, 0.6, 0.8 and 1.2 are lost.
+	heardAbove  = 5
+	heardFrames = 3
+)
+
+// dropUnheard leaves out words before the first and after the last that can be heard: in other people's talk the search finds some place for them.
+func (r *reading) dropUnheard(levels []float64, quiet float64) {
+	for i := range r.words {
+		if !r.drop(&r.words[i], levels, quiet) {
+			break
+		}
+	}
+	for i := range slices.Backward(r.words) {
+		if !r.drop(&r.words[i], levels, quiet) {
+			break
+		}
+	}
+}
+
+// drop leaves a word out if it cannot be heard, and reports whether it is left out now.
+func (r *reading) drop(word *spokenWord, levels []float64, quiet float64) bool {
+	at, loud := word.span(), 0
+	for _, l := range levels[min(at.start, len(levels)):min(at.end, len(levels))] {
+		if l >= quiet+heardAbove {
+			loud++
+		}
+	}
+	if loud >= heardFrames {
+		return false
+	}
+	if at.frames() > 0 {
+		word.phones = nil
+		r.pauses = append(r.pauses, at)
+	}
+	return true
 }

@@ -53,6 +53,8 @@ type reading struct {
 	skipped    float32 // what the words left out took from it
 	// allowance is added to every goodness; see [reading.allow].
 	allowance float64
+	// background is how far the quietest tenth of the recording is below the loud frames, in dB.
+	background float64
 }
 
 // read aligns a text with scored frames and measures every phone.

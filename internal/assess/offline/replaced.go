@@ -96,27 +96,27 @@ func (w *spokenWord) suspect(allowance float64) bool {
 	return wrong > 0 && missing >= min(2, len(w.phones))
 }
 
-// mostlyWrong reports whether at least half of a word was not heard and two phones are wrong, or three quarters and one. One
-// sound that was heard for another accounts for itself and its neighbours, whose borders it moves.
+// mostlyWrong reports whether at least half of a word was not heard and two phones and a third of all are wrong. A sound that was heard for
+// another accounts for itself and its neighbours, whose borders it moves, if it is the only one or one of few.
 func (w *spokenWord) mostlyWrong(allowance float64) bool {
 	missing, wrong := 0, 0
-	slip := w.slip()
+	few := w.fewSlips()
 	for i, p := range w.phones {
 		if !p.heard {
 			missing++
 		}
-		explained := slip >= 0 && i >= slip-1 && i <= slip+1
+		explained := few && w.besideSlip(i)
 		if !explained && phoneScore(p.goodness.ratio+allowance) < 50 {
 			wrong++
 		}
 	}
 	n := len(w.phones)
-	return n >= wholeWord && (wrong >= 2 && 2*missing >= n || wrong >= 1 && 4*missing >= 3*n)
+	return n >= wholeWord && wrong >= 2 && 3*wrong >= n && 2*missing >= n
 }
 
 // leastGap is the gap from which a word is another.
 func (w *spokenWord) leastGap() float64 {
-	slip := w.slip() >= 0
+	slip := w.slips() > 0 && w.fewSlips()
 	choose := func(gap, more float64) float64 {
 		if slip {
 			return gap + more
@@ -147,17 +147,29 @@ func (w *worker) gap(ctx context.Context, phones []spokenPhone, scores []float32
 	return float64(free-own) / float64(end-first), err
 }
 
-// slip is the only phone for which another was heard; -1 when there are none or several.
-func (w *spokenWord) slip() int {
-	at := -1
-	for i, p := range w.phones {
-		if p.finding.heard == "" {
-			continue
+// phonesPerSlip is how many phones a word has at least for each of several sounds that are heard for others.
+const phonesPerSlip = 3
+
+// slips counts the phones for which others were heard.
+func (w *spokenWord) slips() int {
+	n := 0
+	for _, p := range w.phones {
+		if p.finding.heard != "" {
+			n++
 		}
-		if at >= 0 {
-			return -1
-		}
-		at = i
 	}
-	return at
+	return n
+}
+
+// fewSlips reports whether so few sounds were heard for others that it is the word itself, said badly.
+func (w *spokenWord) fewSlips() bool { return w.slips() <= max(len(w.phones)/phonesPerSlip, 1) }
+
+// besideSlip reports whether another sound was heard for a phone or one beside it.
+func (w *spokenWord) besideSlip(i int) bool {
+	for _, p := range w.phones[max(0, i-1):min(len(w.phones), i+2)] {
+		if p.finding.heard != "" {
+			return true
+		}
+	}
+	return false
 }

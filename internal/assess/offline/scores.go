@@ -40,7 +40,7 @@ func (w *worker) score(r *reading, text string, part speech, total time.Duration
 	spoken := 0
 	for i := range r.words {
 		found := &r.words[i]
-		a.Words[i] = w.scoreWord(found, r.allowance, offset, total)
+		a.Words[i] = w.scoreWord(found, r, offset, total)
 		if n := float64(len(found.phones)); n > 0 && !found.replaced {
 			spoken++
 			sum, phones = sum+n*float64(a.Words[i].Score), phones+n
@@ -70,7 +70,7 @@ func insertExtras(words []evaluation.Word, extras []extra, offset int, total tim
 	return words
 }
 
-func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, total time.Duration) evaluation.Word {
+func (w *worker) scoreWord(found *spokenWord, r *reading, offset int, total time.Duration) evaluation.Word {
 	word := evaluation.Word{Text: found.Text, Error: evaluation.WordOmission, Approximate: found.Approximate}
 	if len(found.phones) == 0 {
 		return word
@@ -78,7 +78,7 @@ func (w *worker) scoreWord(found *spokenWord, allowance float64, offset int, tot
 	var sum float64
 	worst, most := 100.0, 100
 	for _, p := range found.phones {
-		ratio := p.goodness.ratio + allowance
+		ratio := p.goodness.ratio + r.allowance
 		score := phoneScore(ratio)
 		switch {
 		case !found.another:

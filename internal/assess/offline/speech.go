@@ -30,8 +30,10 @@ const (
 // speech is the part of a recording that holds speech.
 type speech struct {
 	samples []float32
-	offset  int    // of its first frame in the recording, in frames
-	near    []bool // by frame: speech or close to it
+	offset  int       // of its first frame in the recording, in frames
+	near    []bool    // by frame: speech or close to it
+	levels  []float64 // by frame, in dB
+	quiet   float64   // level of the quietest tenth of the recording, in dB
 	// background is how far the quietest tenth of the recording is below the loud frames, in dB.
 	background float64
 }
@@ -62,7 +64,7 @@ func findSpeech(dst []float32, samples []int16) (speech, bool) {
 		}
 	}
 	first, last = max(0, first-cropMargin), min(len(levels)-1, last+cropMargin)
-	s := speech{offset: first, near: near[first : last+1], background: loud - quiet}
+	s := speech{offset: first, near: near[first : last+1], levels: levels[first : last+1], quiet: quiet, background: loud - quiet}
 	cropped := samples[first*acoustic.FrameShift : min(len(samples), (last+1)*acoustic.FrameShift)]
 	s.samples = dither(dst, cropped, math.Pow(10, (loud+ditherLevel)/20))
 	return s, true

@@ -17,7 +17,7 @@ const (
 	leastEvidence = -1.0
 	// Below noisyEvidence a recording whose speech stands out from its background by less than noisyRange, in dB, is refused for
 	// the noise: whatever was read, it cannot be told. Measured, noise at 15 dB gives a range of 16 to 19, at 10 dB 11 to 15.
-	noisyEvidence = 0.5
+	noisyEvidence = -0.5
 	noisyRange    = 19
 	// leastFrames is how much recording it takes to see the background: a word that was cut off tightly shows none.
 	leastFrames = 80
@@ -40,7 +40,7 @@ const (
 
 // judge refuses a recording that cannot be scored against the text, and makes allowance for its circumstances. extra is how much more
 // evidence it must have.
-func (w *worker) judge(ctx context.Context, r *reading, scores []float32, background, extra float64) error {
+func (w *worker) judge(ctx context.Context, r *reading, scores []float32, extra float64) error {
 	speech := r.speechFrames(w.model)
 	if speech < leastSpeech || r.matched() == 0 && !r.vowels(w.model) {
 		return evaluation.Refuse("no-speech", "No speech was found in the recording. Speak close to the microphone and try again.")
@@ -55,7 +55,7 @@ func (w *worker) judge(ctx context.Context, r *reading, scores []float32, backgr
 	if r.phones() < fewPhones && order >= shortOrder {
 		least = shortEvidence
 	}
-	noisy := background < noisyRange && r.frames >= leastFrames
+	noisy := r.background < noisyRange && r.frames >= leastFrames
 	switch {
 	case r.wellRead(): // whatever the other words are
 	case noisy && evidence < noisyEvidence:

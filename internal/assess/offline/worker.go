@@ -27,7 +27,10 @@ type worker struct {
 	curve       *calibration.Calibration // nil: none
 	substitutes map[string]substitutes   // by first language, "" among them
 	samples     []float32
+	features    []float32 // the front end's
+	states      []uint16
 	scores      []float32
+	adapted     []float32 // scores of the speaker, where they were needed
 	since       time.Time // when it was lent out
 }
 
@@ -40,7 +43,7 @@ func (w *worker) shrink() {
 	if cap(w.scores) > keepFrames*w.model.Senones() {
 		w.frontEnd = w.model.NewFrontEnd()
 		w.scorer = w.model.NewScorer()
-		w.aligner, w.listener, w.examiner, w.pitch, w.samples, w.scores = aligner{}, listener{}, examiner{}, newPitchTracker(), nil, nil
+		w.aligner, w.listener, w.examiner, w.pitch, w.samples, w.features, w.scores, w.adapted = aligner{}, listener{}, examiner{}, newPitchTracker(), nil, nil, nil, nil
 	}
 }
 

@@ -102,7 +102,9 @@ type FrontEnd struct {
 	powers   []float32 // by frame and filter
 	cepstra  []float32
 	features []float32
+	levels   []float32
 	narrow   bool
+	noise    *Noise
 }
 
 // NewFrontEnd makes a front end.
@@ -118,6 +120,9 @@ func (f *FrontEnd) Warp(factor float64) {
 
 // Narrow reports whether the last recording ended at about 4 kHz or below, as those from telephones do.
 func (f *FrontEnd) Narrow() bool { return f.narrow }
+
+// Noise is the steady noise of the last recording; nil when there was none to reckon with, or the recording is [FrontEnd.Narrow].
+func (f *FrontEnd) Noise() *Noise { return f.noise }
 
 // Features gives [FeatureSize] numbers for each frame of 16-bit samples at [SampleRate]. Cepstra are counted from their
 // mean over the frames that speech selects, so that neither microphone nor silence around the speech moves them. The
@@ -136,11 +141,21 @@ func (f *FrontEnd) Features(ctx context.Context, samples []float32, speech []boo
 	if f.narrow = n < filters; f.narrow {
 		dct = f.frontEnd.narrow(&f.model.covariance, n)
 	}
+	var quiet []int
+	if !f.narrow {
+		f.levels = logPowers(f.levels[:0], f.powers)
+		quiet = steadyNoise(f.levels, filters)
+	}
 	removeNoise(f.powers, filters, n)
 	for t := range frames {
 		f.cepstra = appendCepstrum(f.cepstra, f.powers[t*filters:], dct)
 	}
-	f.features = appendFeatures(f.features, f.cepstra, meanCepstrum(f.cepstra, speech))
+	mean := meanCepstrum(f.cepstra, speech)
+	f.features = appendFeatures(f.features, f.cepstra, mean)
+	if f.noise = nil; quiet != nil {
+		f.levels = logPowers(f.levels[:0], f.powers)
+		f.noise = f.model.newNoise(f.frontEnd, f.levels, f.features, quiet, speech, mean)
+	}
 	return f.features, nil
 }
 

@@ -46,3 +46,23 @@ func parseMixtures(data []byte, densities, total int) (*mixtures, error) {
 	}
 	return m, nil
 }
+
+// usageOf is the mean weight of each Gaussian of a codebook and stream in the states of its phone.
+func (m *Model) usageOf(codebook, stream int) []float64 {
+	n, sum := m.gaussians.densities, math.SmallestNonzeroFloat32
+	usage := make([]float64, n)
+	for senone := range m.Senones() {
+		if int(m.definition.codebook[senone]) != codebook {
+			continue
+		}
+		for k, w := range m.mixtures.weights[(senone*streams+stream)*n:][:n] {
+			share := math.Exp(-float64(weightStep) * float64(w))
+			usage[k] += share
+			sum += share
+		}
+	}
+	for k := range usage {
+		usage[k] /= sum
+	}
+	return usage
+}

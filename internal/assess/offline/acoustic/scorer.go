@@ -15,12 +15,17 @@ const topGaussians = 4
 // Scorer scores frames. It is used by one goroutine at a time; its result depends on the features alone.
 type Scorer struct {
 	model     *Model
+	gaussians *gaussians // the model's, or noisy
+	noisy     *gaussians // nil until noise is expected
 	exponent  *exponents
 	frames    [blockFrames][FeatureSize]float32
-	densities []float32           // of one codebook and stream in each frame of the block
-	marks     []uint8             // of the densities of one frame that may be among the best; whole words of 64, the rest stays 0
-	top       [blockFrames][]best // by codebook and stream
-	kept      []best              // the same of all frames of the last recording
+	densities []float32                           // of one codebook and stream in each frame of the block
+	marks     []uint8                             // of the densities of one frame that may be among the best; whole words of 64, the rest stays 0
+	top       [blockFrames][]best                 // by codebook and stream
+	kept      []best                              // the same of all frames of the last recording
+	mapped    [][blockFrames][FeatureSize]float32 // its features for a speaker, by block; see Adapt
+	fresh     []bool                              // by block and codebook: kept is of these
+	filled    []bool                              // by frame and codebook: see Fill
 }
 
 // best holds the closest Gaussians of one codebook and stream, best first.
@@ -32,7 +37,7 @@ type best struct {
 // NewScorer makes a scorer.
 func (m *Model) NewScorer() *Scorer {
 	n := m.gaussians.groups()
-	s := &Scorer{model: m, exponent: newExponents(), densities: make([]float32, blockFrames*lanes*n), marks: make([]uint8, (n+7)/8*8)}
+	s := &Scorer{model: m, gaussians: m.gaussians, exponent: newExponents(), densities: make([]float32, blockFrames*lanes*n), marks: make([]uint8, (n+7)/8*8)}
 	for f := range s.top {
 		s.top[f] = make([]best, m.gaussians.codebooks*streams)
 	}
@@ -49,7 +54,7 @@ func (s *Scorer) Scores(ctx context.Context, dst, features []float32) ([]float32
 	n := s.model.Senones()
 	frames := len(features) / FeatureSize
 	dst = slices.Grow(dst, frames*n)
-	s.kept = slices.Grow(s.kept[:0], frames*len(last))
+	s.kept, s.mapped = slices.Grow(s.kept[:0], frames*len(last)), s.mapped[:0]
 	for t := 0; t < frames; t += blockFrames {
 		if t%checkEvery == 0 && ctx.Err() != nil {
 			return dst, ctx.Err()
@@ -74,7 +79,7 @@ func (s *Scorer) findTop(features []float32) {
 	}
 	size := len(s.densities) / blockFrames
 	for i := range s.top[0] {
-		scoreBlock(s.densities, &s.frames, i%streams, s.model.gaussians.codebook(i))
+		scoreBlock(s.densities, &s.frames, i%streams, s.gaussians.codebook(i))
 		previous := &s.top[blockFrames-1][i].index
 		for f := range s.top {
 			s.top[f][i].find(previous, s.densities[f*size:(f+1)*size], s.marks)

@@ -103,14 +103,20 @@ func (m *Model) SenonesBetween(left, p, right Phone, at Position) [States]uint16
 // Score appends the log likelihoods of a senone of a phone in frames of the last recording that was scored, from start up to, not
 // including, end. They are not shifted as those of [Scorer.Scores] are: only differences within a frame mean anything.
 func (s *Scorer) Score(dst []float32, p Phone, senone uint16, start, end int) []float32 {
-	m, width := s.model.mixtures, s.model.gaussians.codebooks*streams
 	for t := start; t < end; t++ {
-		var total float32
-		for stream := range streams {
-			at := (int(senone)*streams + stream) * m.densities
-			total += s.mix(&s.kept[t*width+int(p)*streams+stream], m.weights[at:at+m.densities])
-		}
-		dst = append(dst, total)
+		parts := s.ScoreParts(p, senone, t)
+		dst = append(dst, parts[0]+parts[1]+parts[2])
 	}
 	return dst
+}
+
+// ScoreParts are the parts of which [Scorer.Score] of one frame is the sum: those of cepstra, their differences and the differences of
+// these.
+func (s *Scorer) ScoreParts(p Phone, senone uint16, frame int) (parts [streams]float32) {
+	m, near := s.model.mixtures, s.near(frame, p)
+	for stream := range near {
+		at := (int(senone)*streams + stream) * m.densities
+		parts[stream] = s.mix(&near[stream], m.weights[at:at+m.densities])
+	}
+	return parts
 }
