@@ -34,8 +34,11 @@ var ErrFewSpeakers = errors.New("a diagnosis needs recordings of three speakers 
 
 const (
 	// mostAlarms is the share of right phones of the others' that may be called wrong; of a speaker who is unlike them it is soon half as
-	// much more. F1 hardly changes from 0.01 to 0.013.
+	// much more.
 	mostAlarms = 0.01
+	// leastLimit is the least log odds from which a sound is heard: at 57 in 100 it is clearly likelier than not. A learner who is told of a
+	// slip that was none is worse off than one who is not told of one.
+	leastLimit = 0.3
 	// leastOfPair is how many phones a pair must have been said for to get weights of its own.
 	leastOfPair = 5
 	// How strongly weights are held: those that all pairs share to 0, and a pair's to those, so that a few examples do not turn a line. Each
@@ -146,7 +149,7 @@ func bestLimit(judged []verdict) float64 {
 			best, limit = f1, at
 		}
 	}
-	return rounded([]float64{limit})[0]
+	return rounded([]float64{max(limit, leastLimit)})[0]
 }
 
 // trials are a candidate in all its places.

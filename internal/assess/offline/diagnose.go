@@ -103,7 +103,11 @@ func (w *worker) diagnose(r *reading, language string) {
 		name, most := w.model.Name(p.phone), math.Inf(-1)
 		for i := range cs {
 			odds := w.diagnosis.LogOdds(name, &cs[i])
-			if q, ok := w.model.Phone(cs[i].ARPAbet); ok && s.typical[[2]acoustic.Phone{p.phone, q}] {
+			q, ok := w.model.Phone(cs[i].ARPAbet)
+			if ok && w.frontEnd.Narrow() && w.narrow.accepts(p.phone, q, surroundings{}) {
+				continue // what tells them apart is above the band
+			}
+			if ok && s.typical[[2]acoustic.Phone{p.phone, q}] {
 				odds += nativeOdds
 			}
 			if odds > most && odds >= limit {
