@@ -13,7 +13,7 @@ func TestContrastInChinese(t *testing.T) {
 	s := start(t, false)
 	ann := s.user(t, "ann", 0)
 	audio := say(t, "slt", "She has a led car")
-	v, err := ann.Create(t.Context(), client.Recording{Audio: audio, TargetText: "She has a red car", FeedbackLanguage: "zh-CN"})
+	v, err := ann.Create(t.Context(), client.Recording{Audio: audio, TargetText: "She has a red car", FeedbackLanguage: "zh-CN", Demo: "always"})
 	if err != nil {
 		t.Fatal(err)
 	}

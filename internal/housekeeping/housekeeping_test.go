@@ -138,17 +138,17 @@ func (w *world) DeadLetters(_ context.Context, stage evaluation.StageName, _ int
 	defer w.mu.Unlock()
 	for _, id := range w.letters {
 		if stage == evaluation.StageDemo {
-			letters = append(letters, pipeline.DeadLetter{JobID: id})
+			letters = append(letters, pipeline.DeadLetter{ID: "letter of " + id, JobID: id})
 		}
 	}
 	return letters, w.redis
 }
 
-func (w *world) DropDeadLetters(_ context.Context, _ evaluation.StageName, _, jobs []string) (int, error) {
+func (w *world) DropDeadLetters(_ context.Context, _ evaluation.StageName, ids, _ []string) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := len(w.letters)
-	w.letters = slices.DeleteFunc(w.letters, func(id string) bool { return slices.Contains(jobs, id) })
+	w.letters = slices.DeleteFunc(w.letters, func(id string) bool { return slices.Contains(ids, "letter of "+id) })
 	return n - len(w.letters), w.redis
 }
 

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +33,7 @@ const (
 // lettersMost is how many dead letters of a stage are looked at, the newest.
 const lettersMost = 10_000
 
-// dropLetters removes dead letters whose jobs are dead no more, as when a replay put them right: nobody else would. A job is
+// dropLetters removes dead letters whose jobs are dead no more, as when a replay put them right, or forgotten: nobody else would. A job is
 // recorded as dead before its entry is set aside. Letters that name no job stay until somebody drops them.
 func (k *Keeper) dropLetters(ctx context.Context) error {
 	for _, stage := range k.stages {
@@ -39,19 +41,24 @@ func (k *Keeper) dropLetters(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var jobs []string
+		of := map[string][]string{} // letters by job
 		for _, l := range letters {
 			if strings.HasPrefix(l.JobID, "job_") {
-				jobs = append(jobs, l.JobID)
+				of[l.JobID] = append(of[l.JobID], l.ID)
 			}
 		}
-		if len(jobs) == 0 {
+		if len(of) == 0 {
 			continue
 		}
-		if jobs, err = k.db.NotDead(ctx, jobs); err != nil {
+		jobs, err := k.db.NotDead(ctx, slices.Collect(maps.Keys(of)))
+		if err != nil {
 			return err
 		}
-		if _, err := k.streams.DropDeadLetters(ctx, stage.Name, nil, jobs); err != nil {
+		var drop []string
+		for _, id := range jobs {
+			drop = append(drop, of[id]...)
+		}
+		if _, err := k.streams.DropDeadLetters(ctx, stage.Name, drop, nil); err != nil {
 			return err
 		}
 	}

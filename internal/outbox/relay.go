@@ -66,10 +66,9 @@ type Relay struct {
 	arrivals  chan struct{} // says that something was taken over
 
 	// guarded by mu
-	mu      sync.Mutex
-	held    map[pipeline.Destination]bool // away: tried apart, so that rows for others do not wait
-	taken   pipeline.Left                 // to be sent
-	takenAt time.Time                     // the oldest of it
+	mu    sync.Mutex
+	held  map[pipeline.Destination]bool // away: tried apart, so that rows for others do not wait
+	taken pipeline.Left                 // to be sent
 }
 
 // NewRelay makes a relay.

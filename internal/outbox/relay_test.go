@@ -190,7 +190,7 @@ func left(id string, version, row int64) pipeline.Left {
 		Outgoing: pipeline.Outgoing{
 			Jobs: []pipeline.Entry{{JobID: id, Stage: evaluation.StageDemo}}, Changed: []*evaluation.Evaluation{{ID: id, Version: version}},
 		},
-		Rows: []pipeline.Row{{To: toDemo, ID: row}, {To: pipeline.ToSnapshots, ID: row + 1}},
+		Rows: []pipeline.Row{{To: toDemo, ID: row}, {To: pipeline.ToSnapshots, ID: row + 1}}, Since: time.Now(),
 	}
 }
 
@@ -212,6 +212,14 @@ func TestTake(t *testing.T) {
 		synctest.Wait()
 		if want := []string{"6 rows, [a b]"}; !slices.Equal(s.deletes, want) {
 			t.Errorf("deleted %q, want %q", s.deletes, want)
+		}
+		deletes, slow := len(s.deletes), left("late", 1, 9)
+		slow.Since = time.Now().Add(-500 * time.Millisecond) // its commit took so long
+		relay.Take(slow)
+		<-time.After(200 * time.Millisecond)
+		synctest.Wait()
+		if len(s.deletes) != deletes {
+			t.Errorf("deleted %q, want what was committed late to be left to a claim", s.deletes[deletes:])
 		}
 		snapshots.fail(errors.New("this half is away"))
 		relay.Take(left("c", 1, 7))

@@ -14,10 +14,11 @@ const (
 	// deleteEvery is how long rows that were sent wait to be deleted together. It must be well below the time for which they are held, or
 	// they would be sent twice; a tenth of it would delete few at a time.
 	deleteEvery = 100 * time.Millisecond
-	// mostTaken bounds the rows that wait to be sent or deleted; beyond it they are left to be claimed.
+	// mostTaken bounds the rows that wait to be sent; beyond it they are left to be claimed.
 	mostTaken = 5_000
-	// takenFor is how long what was taken over may wait to be sent: well below the time for which its rows are held, since afterwards the
-	// evaluation may be deleted, and a state that is sent then would stay.
+	// takenFor is how old what was taken over may be when it is sent, from before its rows were written: well below the time for which they
+	// are held, since afterwards another relay may have sent them, the evaluation may be deleted, and a state that is sent then would stay until
+	// the second erasure.
 	takenFor = 400 * time.Millisecond
 	// flushTime bounds what is sent and deleted last, when the process ends.
 	flushTime = 2 * time.Second
@@ -30,7 +31,7 @@ func (r *Relay) Take(l pipeline.Left) {
 	fits := len(r.taken.Rows)+len(l.Rows) <= mostTaken
 	if fits {
 		if len(r.taken.Rows) == 0 {
-			r.takenAt = time.Now()
+			r.taken.Since = l.Since
 		}
 		r.taken = merge(r.taken, l)
 	}
@@ -47,6 +48,9 @@ func (r *Relay) Take(l pipeline.Left) {
 // merge joins what two commits left: of each evaluation the newest state.
 func merge(a, b pipeline.Left) pipeline.Left {
 	a.Jobs, a.Rows = append(a.Jobs, b.Jobs...), append(a.Rows, b.Rows...)
+	if b.Since.Before(a.Since) {
+		a.Since = b.Since
+	}
 	for _, e := range b.Changed {
 		i := slices.IndexFunc(a.Changed, func(x *evaluation.Evaluation) bool { return x.ID == e.ID })
 		switch {
@@ -87,7 +91,7 @@ func (r *Relay) forward(ctx context.Context) {
 // so does what waited too long.
 func (r *Relay) sendTaken(ctx context.Context) pipeline.Left {
 	r.mu.Lock()
-	l, late := r.taken, time.Since(r.takenAt) > takenFor
+	l, late := r.taken, time.Since(r.taken.Since) > takenFor
 	r.taken = pipeline.Left{}
 	r.mu.Unlock()
 	if late {

@@ -465,7 +465,7 @@ func (r *Runner) tell(life context.Context, op string, e Entry, settle func(cont
 }
 
 func (r *Runner) notOwner(op string, e Entry) {
-	r.log.Info("entry was taken over before it was settled", "op", op, "entry_id", e.ID, "job_id", e.JobID)
+	r.log.Info("entry was taken over or settled before", "op", op, "entry_id", e.ID, "job_id", e.JobID)
 }
 
 // book makes a call to the ledger, repeating it for as long as the process lives.

@@ -38,7 +38,7 @@ type Source interface {
 	Run(ctx context.Context) error
 	// Read waits for entries, a few seconds at most, and returns at most so many of them (most >= 1); none is not an error.
 	Read(ctx context.Context, most int) ([]Entry, error)
-	// Ack settles entries for good, all in one call, and returns those that were taken over. After an error it may be repeated.
+	// Ack settles entries for good, some hundreds at most, all in one call, and returns those that were taken over. After an error it may be repeated.
 	Ack(ctx context.Context, entries []Entry) (lost []Entry, err error)
 	// Delay settles the entry and adds it again when due.
 	Delay(ctx context.Context, e Entry, due time.Time) error

@@ -36,7 +36,7 @@ func (s *Evaluations) Create(ctx context.Context, e *evaluation.Evaluation, opt 
 	if err != nil {
 		return fmt.Errorf("create evaluation %s: %w", e.ID, err)
 	}
-	w := &writes{hold: s.db.hold()}
+	w := newWrites(s.db)
 	err = s.db.with(ctx, "create evaluation "+e.ID, func(ctx context.Context, c *pgx.Conn) error {
 		var full, conflict, givenUp bool
 		b := beginBatch()

@@ -35,11 +35,12 @@ const asSent = `
 		OR outbox.evaluation_id = ANY (ARRAY(SELECT id FROM evaluations WHERE id = ANY ($2) AND ` + isKept + `)))`
 
 // deleteHeld is the same for rows that were sent by whoever wrote them. The LIMIT has each looked up by its key, whatever the planner
-// believes of the size of the outbox.
+// believes of the size of the outbox. Rows that a relay is sending are its to delete.
 const deleteHeld = `
 	DELETE FROM outbox WHERE ctid = ANY (ARRAY(
 		SELECT o.ctid FROM unnest($1::text[], $3::bigint[]) AS sent(destination, id), LATERAL (
-			SELECT ctid FROM outbox WHERE outbox.destination = sent.destination AND outbox.id = sent.id LIMIT 1) o))` + asSent
+			SELECT ctid FROM outbox WHERE outbox.destination = sent.destination AND outbox.id = sent.id LIMIT 1
+			FOR UPDATE SKIP LOCKED) o))` + asSent
 
 // forgetful lets the transaction end without waiting for the disk: rows that come back after a crash of the server are sent again.
 const forgetful = `SET LOCAL synchronous_commit = off`

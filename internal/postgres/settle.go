@@ -75,7 +75,7 @@ func (s *Jobs) settleTogether(ctx context.Context, calls []*call[settling]) erro
 		c.err = errAlone
 		jobs, evaluations = append(jobs, c.arg.job.ID), append(evaluations, c.arg.job.EvaluationID)
 	}
-	w := &writes{hold: s.db.hold()}
+	w := newWrites(s.db)
 	err := s.db.with(ctx, fmt.Sprintf("settle %d jobs", len(jobs)), func(ctx context.Context, c *pgx.Conn) error {
 		locked, err := lockJobs(ctx, c, jobs, evaluations)
 		if err != nil {
@@ -167,6 +167,11 @@ type writes struct {
 
 	hold time.Duration // how long relays are to leave the rows of the outbox alone
 	left pipeline.Left // what they ask for, complete when all is committed
+}
+
+// newWrites begins the writes of a transaction that has not begun.
+func newWrites(db *DB) *writes {
+	return &writes{hold: db.hold(), left: pipeline.Left{Since: time.Now()}}
 }
 
 type endedJob struct {
@@ -274,12 +279,12 @@ func (w *writes) queue(b *pgx.Batch) {
 			INSERT INTO outbox (kind, destination, job_id, evaluation_id, held_until)
 			SELECT 'enqueue', stage, id, evaluation_id, clock_timestamp() + $3::interval FROM job
 			UNION ALL SELECT 'progress', 'snapshots', '', unnest($2::text[]), clock_timestamp() + $3::interval
-			RETURNING id, destination, job_id, created_at`, w.next, w.progress, w.hold).Query(w.collect)
+			RETURNING id, destination, job_id, now()`, w.next, w.progress, w.hold).Query(w.collect)
 	} else if len(w.progress) > 0 {
 		b.Queue(`
 			INSERT INTO outbox (kind, destination, evaluation_id, held_until)
 			SELECT 'progress', 'snapshots', unnest($1::text[]), clock_timestamp() + $2::interval
-			RETURNING id, destination, job_id, created_at`, w.progress, w.hold).Query(w.collect)
+			RETURNING id, destination, job_id, now()`, w.progress, w.hold).Query(w.collect)
 	}
 }
 

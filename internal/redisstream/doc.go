@@ -56,8 +56,8 @@
 // # Lanes
 //
 // The script that adds entries counts each user's open ones; above the fair share (4) an entry goes to the low lane, as replays
-// do. Entries of the low lane get at most half of a process's slots, leave a fourth of them free for the ordinary lane, and get
-// never less than one: while the ordinary lane has more than a process can take, it looks at the low lane every 50 ms if it has none of it in flight.
+// do. Entries of the low lane get at most half of a process's slots, leave some free for the ordinary lane (the last of their
+// share a fourth, the others an eighth), and get never less than one: while the ordinary lane has more than a process can take, it looks at the low lane every 50 ms if it has none of it in flight.
 //
 // # Failures
 //

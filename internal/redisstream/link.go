@@ -36,7 +36,7 @@ func (l *link) open(ctx context.Context) (*redis.Conn, error) {
 	if l.answer > 0 {
 		node = node.WithTimeout(l.answer)
 	}
-	conn := node.Conn()
+	conn := node.EphemeralConn() // closing it ends it: whoever drops it may doubt the server at its end, which the library does not know
 	id, err := conn.ClientID(ctx).Result()
 	if _, reply := errors.AsType[redis.Error](err); err != nil && !reply {
 		_ = conn.Close()

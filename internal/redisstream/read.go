@@ -180,16 +180,26 @@ func (s *Source) lowRoom(most int) int {
 	return min(most, s.lowShare())
 }
 
-// lowShare is how many entries of the low lane there is room for. It gets at most half of the process's slots and leaves a
-// fourth of them free, for what may come to the other lane; it never gets less than one. (Simulated with 8 slots, 30 % load of
-// others and a flood: leaving a fourth free, others wait 0.05 of a job's time at the 95th percentile, otherwise 0.25; the low lane
-// gets 44 % and 49 %.) mu is held.
+// lowShare is how many entries of the low lane there is room for. It gets at most half of the process's slots and leaves some free for
+// what may come to the other lane: the last of its share a fourth of all, the others an eighth; it never gets less than one.
+// (Simulated with 8 slots, 30 % load of others and a flood: others wait 0.08 of a job's time at the 95th percentile and the low lane
+// gets 45 %; 0.25 and 49 % when none are left free, 0.05 and 44 % when a fourth always is.) mu is held.
 func (s *Source) lowShare() int {
-	free := s.slots - len(s.held)
-	if s.heldLow == 0 && free > 0 {
-		return max(1, min(free-s.slots/4, s.slots/2))
+	free, most, room := s.slots-len(s.held), s.slots/2, 0
+	for s.heldLow+room < most {
+		leave := max(1, s.slots/8)
+		if s.heldLow+room >= most-leave {
+			leave = max(1, s.slots/4)
+		}
+		if free-room <= leave {
+			break
+		}
+		room++
 	}
-	return max(0, min(free-s.slots/4, s.slots/2-s.heldLow))
+	if s.heldLow == 0 && free > 0 {
+		return max(room, 1)
+	}
+	return room
 }
 
 // readNew reads new entries. While the ordinary lane has more than there is room for, it is read without waiting and the low
@@ -246,13 +256,12 @@ func (s *Source) fetch(ctx context.Context, low bool, most int) ([]pipeline.Entr
 // wait reads both lanes, waiting for the first entry. A read of two streams returns up to its count from each, so it asks for
 // half.
 func (s *Source) wait(ctx context.Context, most int) ([]pipeline.Entry, error) {
-	low := s.lowRoom(most)
+	low, seq := s.startWaiting(most)
 	count, streams := most, []string{s.keys.stream, ">"}
 	if low > 0 {
 		count = max(1, min(most/2, low))
 		streams = []string{s.keys.stream, s.keys.low, ">", ">"}
 	}
-	seq := s.startWaiting(low > 0)
 	stop := context.AfterFunc(ctx, func() { s.unblock(context.WithoutCancel(ctx), seq) })
 	entries, err := s.xreadgroup(ctx, s.cfg.Block, int64(count), streams...)
 	s.stopWaiting()
@@ -273,11 +282,13 @@ func (s *Source) wait(ctx context.Context, most int) ([]pipeline.Entry, error) {
 	return entries, nil
 }
 
-func (s *Source) startWaiting(low bool) int64 {
+// startWaiting returns how many entries of the low lane to wait for, and the number of the wait. Room that comes afterwards ends it.
+func (s *Source) startWaiting(most int) (low int, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting = waiting{seq: s.waiting.seq + 1, on: true, lowLane: low}
-	return s.waiting.seq
+	low = min(most, s.lowShare())
+	s.waiting = waiting{seq: s.waiting.seq + 1, on: true, lowLane: low > 0}
+	return low, s.waiting.seq
 }
 
 func (s *Source) stopWaiting() {

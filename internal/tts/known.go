@@ -11,7 +11,7 @@ import (
 const (
 	// knownFor is how long a shared object that was there is taken to be there still. Nothing of ours removes one; what a person removes is
 	// missed for so long.
-	knownFor = 10 * time.Minute
+	knownFor = time.Minute
 	// mostKnown bounds the keys that are remembered, 150 bytes each.
 	mostKnown = 10_000
 )

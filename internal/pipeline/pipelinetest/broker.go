@@ -213,13 +213,13 @@ func (s *Source) soonest(end, next time.Time) time.Time {
 	return end
 }
 
-// lowShare is how many entries of the low lane there is room for: at most half of the slots, with a fourth of them left free, and
-// never less than one.
+// lowShare is how many entries of the low lane there is room for: at most half of the slots, with some of them left free, and never
+// less than one.
 func (s *Source) lowShare(free, held int) int {
 	if held == 0 && free > 0 {
-		return max(1, min(free-s.slots/4, s.slots/2))
+		return max(1, min(free-s.slots/8, s.slots/2))
 	}
-	return max(0, min(free-s.slots/4, s.slots/2-held))
+	return max(0, min(free-s.slots/8, s.slots/2-held))
 }
 
 // take delivers what dead consumers hold, then new entries. mu is held.
