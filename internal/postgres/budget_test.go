@@ -14,10 +14,11 @@ func TestSinceTheFirstBegin(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	ctx, e := t.Context(), s.create(t)
-	age := func(j pipeline.Job) time.Duration { return j.StartedAt.Sub(j.Since).Round(time.Second) }
+	age := func(j pipeline.Job) time.Duration { return j.StartedAt.Sub(j.Since) }
+	about := func(d, want time.Duration) bool { return d > want-time.Second && d < want+4*time.Second } // a busy machine takes its time
 
 	j := s.begin(t, e.ID, evaluation.StageFeedback, "w1")
-	if d := age(j); d != 0 {
+	if d := age(j); !about(d, 0) {
 		t.Errorf("since the first begin %v at the first begin, want 0", d)
 	}
 	exec(t, s.url, `UPDATE jobs SET begun_at = begun_at - interval '20 s' WHERE stage = 'feedback'`)
@@ -25,14 +26,14 @@ func TestSinceTheFirstBegin(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = s.begin(t, e.ID, evaluation.StageFeedback, "w2")
-	if d := age(j); d != 20*time.Second {
+	if d := age(j); !about(d, 20*time.Second) {
 		t.Errorf("since the first begin %v after a retry, want 20s", d)
 	}
 	if err := s.jobs.Wait(ctx, j, "s3", errors.New("x"), j.StartedAt.Add(15*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	j = s.begin(t, e.ID, evaluation.StageFeedback, "w2")
-	if d := age(j); d != 5*time.Second {
+	if d := age(j); !about(d, 5*time.Second) {
 		t.Errorf("since the first begin %v, of 20s of which 15s were waited for the environment, want 5s", d)
 	}
 }
