@@ -25,7 +25,7 @@ func (b *bench) measureThroughput(ctx context.Context) error {
 			if warming {
 				n = fewestJobs
 			}
-			r, err := b.runJobs(ctx, k, n)
+			r, err := b.runQuietly(ctx, k, n, warming)
 			if err != nil {
 				return fmt.Errorf("throughput: %w", err)
 			}
@@ -38,6 +38,31 @@ func (b *bench) measureThroughput(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Others, also other machines on the same host, are to have at most quietEnough of the processors during a turn; otherwise it is run again,
+// so often at most, and the quietest counts. It is the same for all contenders.
+const (
+	quietEnough = 0.1
+	quietTries  = 4
+)
+
+// runQuietly is runJobs, again when others were too busy meanwhile.
+func (b *bench) runQuietly(ctx context.Context, k kind, n int, warming bool) (best rate, err error) {
+	for try := range quietTries {
+		r, err := b.runJobs(ctx, k, n)
+		if err != nil {
+			return rate{}, err
+		}
+		if try == 0 || r.others < best.others {
+			best = r
+		}
+		if warming || best.others <= quietEnough {
+			break
+		}
+		b.say("others had %s of the processors", percent(r.others))
+	}
+	return best, nil
 }
 
 // runJobs enqueues n jobs, then starts a worker, and measures from the first call of the handler until all are settled for good.
