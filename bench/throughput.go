@@ -40,11 +40,11 @@ func (b *bench) measureThroughput(ctx context.Context) error {
 	return nil
 }
 
-// Others, also other machines on the same host, are to have at most quietEnough of the processors during a turn; otherwise it is run again,
-// so often at most, and the quietest counts. It is the same for all contenders.
+// Others, also other machines on the same host, are to have at most quietEnough of the processors during a turn; otherwise it is run
+// again, so often in all, and the quietest counts. It is the same for all contenders.
 const (
 	quietEnough = 0.1
-	quietTries  = 4
+	quietTries  = 2
 )
 
 // runQuietly is runJobs, again when others were too busy meanwhile.
