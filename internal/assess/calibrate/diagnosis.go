@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"oktalk/internal/assess/calibration"
 	"oktalk/internal/assess/offline"
 	"oktalk/internal/assess/stats"
 )
@@ -325,7 +326,7 @@ func (t *trials) add(b []float64, offset float64, slope []float64, curve [][]flo
 		if t.said[k] {
 			y = 1
 		}
-		p := logistic(z)
+		p := calibration.Logistic(z)
 		v := p * (1 - p)
 		for i, f := range x {
 			slope[i] += (y - p) * f

@@ -70,7 +70,7 @@ func newton(c calibration.Calibration, samples []Sample, weigh func(label float6
 	g1, h11 = -steady*(c.PhoneSlope-1), steady
 	for _, s := range samples {
 		x, w := calibration.LogOdds(s.Score), weigh(s.Label)
-		p := logistic(c.PhoneOffset + c.PhoneSlope*x)
+		p := calibration.Logistic(c.PhoneOffset + c.PhoneSlope*x)
 		g0, g1 = g0+w*(s.Label-p), g1+w*(s.Label-p)*x
 		v := w * max(p*(1-p), 1e-12)
 		h00, h01, h11 = h00+v, h01+v*x, h11+v*x*x
@@ -88,5 +88,3 @@ func Surprise(c calibration.Calibration, samples []Sample) float64 {
 	}
 	return sum / float64(len(samples))
 }
-
-func logistic(x float64) float64 { return calibration.Logistic(x) }

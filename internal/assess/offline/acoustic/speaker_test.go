@@ -25,6 +25,17 @@ func noises(t *testing.T, m *acoustic.Model) []float32 {
 	return slices.Clone(features)
 }
 
+// scored are features with their scores and whoever scored them.
+func scored(t *testing.T, m *acoustic.Model) (features []float32, s *acoustic.Scorer, all []float32) {
+	t.Helper()
+	features, s = noises(t, m), m.NewScorer()
+	all, err := s.Scores(t.Context(), nil, features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return features, s, all
+}
+
 // likeliest gives the phone that fits each frame best and the senone of it that does.
 func likeliest(m *acoustic.Model, scores []float32) (phones []acoustic.Phone, senones []uint16) {
 	for frame := range slices.Chunk(scores, m.Senones()) {
@@ -54,11 +65,7 @@ func sum(s *acoustic.Scorer, phones []acoustic.Phone, senones []uint16) float64 
 func TestUnknownSpeaker(t *testing.T) {
 	t.Parallel()
 	m := load(t)
-	features, s := noises(t, m), m.NewScorer()
-	all, err := s.Scores(t.Context(), nil, features)
-	if err != nil {
-		t.Fatal(err)
-	}
+	features, s, all := scored(t, m)
 	phones, senones := likeliest(m, all)
 	before := sum(s, phones, senones)
 	speaker := acoustic.NewSpeaker()
@@ -84,11 +91,7 @@ func TestUnknownSpeaker(t *testing.T) {
 func TestSpeakerIsLearned(t *testing.T) {
 	t.Parallel()
 	m := load(t)
-	features, s := noises(t, m), m.NewScorer()
-	all, err := s.Scores(t.Context(), nil, features)
-	if err != nil {
-		t.Fatal(err)
-	}
+	features, s, all := scored(t, m)
 	phones, senones := likeliest(m, all)
 	usual := sum(s, phones, senones)
 	for at := 0; at < len(features); at += acoustic.FeatureSize {
@@ -100,7 +103,7 @@ func TestSpeakerIsLearned(t *testing.T) {
 		}
 		features[at+1] += 5
 	}
-	if _, err = s.Scores(t.Context(), nil, features); err != nil {
+	if _, err := s.Scores(t.Context(), nil, features); err != nil {
 		t.Fatal(err)
 	}
 	strange := sum(s, phones, senones)

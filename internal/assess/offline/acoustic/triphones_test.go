@@ -35,27 +35,8 @@ func TestSenonesBetween(t *testing.T) {
 // Differences of single senones are those of all senones.
 func TestScoreOfOneSenone(t *testing.T) {
 	t.Parallel()
-	m, err := acoustic.Load("/usr/share/pocketsphinx/model/en-us/en-us")
-	if err != nil {
-		t.Fatalf("%v (make setup installs the model)", err)
-	}
-	samples := make([]float32, acoustic.SampleRate)
-	near := make([]bool, 100)
-	for i := range samples {
-		samples[i] = float32(1000 * math.Sin(float64(i)*float64(i%777)))
-	}
-	for i := range near {
-		near[i] = true
-	}
-	features, err := m.NewFrontEnd().Features(t.Context(), samples, near)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := m.NewScorer()
-	all, err := s.Scores(t.Context(), nil, features)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := load(t)
+	_, s, all := scored(t, m)
 	a, b := acoustic.Phone(5), acoustic.Phone(9)
 	one, other := m.SenonesOf(a)[1], m.SenonesOf(b)[2]
 	first, second := s.Score(nil, a, one, 10, 60), s.Score(nil, b, other, 10, 60)
